@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Defaults that are computed from other keys. They are put into the normalised tree, so that
+ * `croft config` shows them and the rest of the program never computes them again.
+ */
+#include <string.h>
+
+#include "base/util.h"
+#include "provision/spec/address.h"
+#include "provision/spec/load.h"
+
+struct yaml_node *tree_at(const struct yaml_node *node, const char *path)
+{
+	char key[64];
+
+	while (node && *path) {
+		size_t n = strcspn(path, ".");
+
+		assert(n < sizeof(key));
+		memcpy(key, path, n);
+		key[n] = '\0';
+		node = yaml_get(node, key);
+		path += n + (path[n] == '.');
+	}
+	return (struct yaml_node *)node;
+}
+
+const char *tree_text(const struct yaml_node *node, const char *path)
+{
+	const struct yaml_node *at = tree_at(node, path);
+
+	return at && at->kind == YAML_SCALAR ? at->text : NULL;
+}
+
+bool tree_flag(const struct yaml_node *node, const char *path)
+{
+	const char *text = tree_text(node, path);
+
+	return text && !strcmp(text, "true");
+}
+
+bool has_seed(const struct yaml_node *tree)
+{
+	const char *word = tree_text(tree, "cloud_init");
+
+	return !word || strcmp(word, "none") != 0;
+}
+
+/* A value that nobody wrote stands where its map stands. */
+static void set(struct load *l, struct yaml_node *map, const char *key, const char *text)
+{
+	struct yaml_node *value = yaml_str(l->reader.arena, text);
+
+	value->at = map->at;
+	value->source = map->source;
+	yaml_set(l->reader.arena, map, key, value);
+}
+
+static void derive_names(struct load *l)
+{
+	struct arena *a = l->reader.arena;
+	const char *name = tree_text(l->tree, "name"), *host, *dot;
+
+	if (!name && !yaml_get(l->written, "name")) {
+		name = l->default_name;
+		if (name)
+			set(l, l->tree, "name", name);
+		else
+			load_error(l, l->tree, "write name: NAME",
+				   "name: missing, and the file's name makes none");
+	}
+	host = tree_text(l->tree, "hostname");
+	if (!host && name && has_seed(l->tree) && !yaml_get(l->written, "hostname"))
+		set(l, l->tree, "hostname", name);
+	dot = host ? strchr(host, '.') : NULL;
+	if (dot) {
+		struct yaml_node *node = tree_at(l->tree, "hostname");
+
+		if (!tree_at(l->tree, "fqdn"))
+			set(l, l->tree, "fqdn", host);
+		node->text = arena_strndup(a, host, (size_t)(dot - host));
+		node->len = strlen(node->text);
+	}
+}
+
+const struct yaml_node *written_network(const struct load *l, const char *name)
+{
+	const struct yaml_node *networks = yaml_get(l->written, "networks");
+
+	for (size_t i = 0; networks && networks->kind == YAML_SEQ && i < networks->n; i++) {
+		const char *is = tree_text(networks->items[i], "name");
+
+		if (is && !strcmp(is, name))
+			return networks->items[i];
+	}
+	return yaml_get(networks, name);
+}
+
+static void derive_networks(struct load *l)
+{
+	struct arena *a = l->reader.arena;
+	const struct yaml_node *networks = tree_at(l->tree, "networks");
+	const char *name = tree_text(l->tree, "name");
+
+	for (size_t i = 0; networks && i < networks->n; i++) {
+		const char *key = networks->pairs[i].key->text;
+		const struct yaml_node *written = written_network(l, key);
+		struct yaml_node *nic = networks->pairs[i].value;
+		uint8_t mac[6];
+
+		/* What was written and is not here was wrong, and complained about. */
+		if (!yaml_get(written, "mode") && tree_at(nic, "bridge"))
+			set(l, nic, "mode", "bridge");
+		if (!yaml_get(written, "mac") && name) {
+			mac_derive(name, name, (unsigned)i, mac);
+			set(l, nic, "mac", mac_text(a, mac));
+		}
+	}
+}
+
+static void derive_disks(struct load *l)
+{
+	const struct yaml_node *disks = tree_at(l->tree, "disks");
+
+	for (size_t i = 0; disks && i < disks->n; i++) {
+		struct yaml_node *disk = disks->items[i];
+
+		if (!tree_at(disk, "format"))
+			set(l, disk, "format", tree_at(disk, "path") ? "raw" : "qcow2");
+	}
+}
+
+static void derive_boot(struct load *l)
+{
+	struct yaml_node *boot = tree_at(l->tree, "boot");
+
+	if (boot && !tree_at(boot, "mode") && !tree_at(l->written, "boot.mode"))
+		set(l, boot, "mode", tree_at(boot, "kernel") ? "kernel" : "auto");
+}
+
+void derive(struct load *l)
+{
+	derive_names(l);
+	derive_networks(l);
+	derive_disks(l);
+	derive_boot(l);
+}

@@ -1,0 +1,336 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2317 # the vmm_ functions are called by their names
+# How much work a boot is: exits and time from a VMM's start to the guest's first userspace
+# instruction, for croft and for its peers, each at its best, one after another on the same KVM. The
+# guest is Debian's stock cloud kernel with a small initrd, one vCPU, 256 MiB, a disk and a NIC. See
+# `exits.sh --help`.
+#
+# How it counts: the guest's only process executes one CPUID with a leaf of ours and sleeps
+# (tests/lab/guest/mark.c), so KVM's counters stand still. A tracer waits for that CPUID, and the
+# trace's own time stamps give the time.
+set -euo pipefail
+bench=$(realpath "$0")
+top=$(realpath "$(dirname "$bench")/../..")
+. "$top/tests/lab/common.sh"
+
+usage() {
+	cat <<-END
+	usage: tests/bench/exits.sh [--runs N] [--verbose] [--vmm NAME]... [-o FILE]
+
+	Prints one JSON object a line: name, place, vmm, value (the median), unit, runs (all
+	values), version; then, for tests/bench/run, croft against the best peer with PCI: name,
+	place, unit, croft, peer, ratio, goal.
+
+	  boot.user-exits    KVM's io_exits + mmio_exits: accesses to ports and MMIO, with those that
+	                     KVM handles itself (the PIC, writes that are coalesced)
+	  boot.returns       round trips to the VMM: how often KVM_RUN returned
+	  boot.exits         all exits
+	  boot.page-faults   nested page faults KVM resolved (pf_fixed)
+	  boot.init-ms       from just before exec of the VMM to the guest's /init
+
+	A VMM that is not installed is printed as absent. The first run of each is dropped: it
+	brings the files into memory.
+
+	All of it runs in the lab: the counts in its ordinary mode with one CPU, the time in its
+	instruction clock, where boot.init-ms counts instructions, two nanoseconds each, and does
+	not depend on how busy the machine is. There, a guest that waits in a loop of PAUSE
+	makes hardly any progress (docs/hacking.md), so that part is given up after half an hour,
+	and tried again twice. On a machine whose own KVM boots stock kernels,
+	CROFT_BENCH_PLACE=metal as root measures both there.
+
+	  --runs N      measured runs of each (default 2; the clock of instructions needs no more)
+	  --verbose     the guest's kernel talks on ttyS0, instead of 'quiet'
+	  --vmm NAME    only this one, of: ${peers[*]}. Repeatable
+	                (default: all for the counts, ${timed[*]} for the time)
+	  -o FILE       write there, too
+	END
+}
+
+# --- the peers: vmm_NAME runs a VMM with $kernel, $initrd, $cmdline, $disk, its console to $log ----
+
+peers=(croft croft-packed qemu-q35 qemu-pc qemu-microvm qemu-microvm-pci qemu-microvm-pvh kvmtool)
+timed=(croft qemu-microvm-pci)
+
+# qemu ARG...: what all of QEMU's machines share. No default devices, no display: nobody would boot
+# a cloud guest with them.
+qemu() {
+	exec qemu-system-x86_64 -accel kvm -cpu host -smp 1 -m 256 \
+		-nodefaults -no-user-config -display none -no-reboot \
+		-kernel "$kernel" -initrd "$initrd" -append "$cmdline" \
+		-chardev "file,id=console,path=$log" -serial chardev:console \
+		-drive "file=$disk,format=raw,if=none,id=disk" \
+		-netdev tap,id=net,ifname=bench0,script=no,downscript=no "$@"
+}
+pci_devices=(-device virtio-blk-pci,drive=disk -device virtio-net-pci,netdev=net,romfile=)
+vmm_qemu-q35() { qemu -M q35 "${pci_devices[@]}"; }
+vmm_qemu-pc() { qemu -M pc "${pci_devices[@]}"; }
+# As it comes, microvm has no RTC, and a guest polls the absent clock for a second.
+vmm_qemu-microvm() {
+	qemu -M microvm,rtc=on,pit=off,pic=off,isa-serial=on \
+		-device virtio-blk-device,drive=disk -device virtio-net-device,netdev=net
+}
+vmm_qemu-microvm-pci() {
+	qemu -M microvm,rtc=on,pit=off,pic=off,isa-serial=on,pcie=on "${pci_devices[@]}"
+}
+# The same kernel unpacked beforehand, which spares the guest its decompressor. Not what one gets
+# with an image as it is.
+vmm_qemu-microvm-pvh() {
+	kernel=$vmlinux
+	vmm_qemu-microvm-pci
+}
+vmm_kvmtool() {
+	exec lkvm run --name bench -c 1 -m 256 -k "$kernel" -i "$initrd" -p "$cmdline" -d "$disk" \
+		--network mode=tap,tapif=bench0 >"$log" 2>&1
+}
+# As `croft up` boots an image: kernel and initrd unpacked once, when they were copied out of it.
+vmm_croft() {
+	kernel=$kernel.unpacked initrd=$initrd.unpacked
+	vmm_croft-packed
+}
+vmm_croft-packed() {
+	cat >"$work/machine.json" <<-END
+	{
+	  "name": "bench", "cpus": 1, "memory": 268435456,
+	  "kernel": {"path": "$kernel"}, "initrd": {"path": "$initrd"}, "cmdline": "$cmdline",
+	  "disks": [{"id": "disk", "layers": [{"file": {"path": "$disk"}, "format": "raw"}]}],
+	  "nics": [{"id": "net", "tap": {"path": "bench0"}, "mac": "52:54:00:12:34:56"}],
+	  "console_log": {"path": "$log"}
+	}
+	END
+	exec "$CROFT_VMM" --config "$work/machine.json"
+}
+
+# program NAME: the file a peer needs to be present.
+program() {
+	case $1 in
+	croft*) echo "$CROFT_VMM" ;;
+	kvmtool) echo lkvm ;;
+	*) echo qemu-system-x86_64 ;;
+	esac
+}
+version() {
+	case $1 in
+	croft*) "$CROFT_VMM" --version ;;
+	kvmtool) lkvm version ;;
+	*) qemu-system-x86_64 --version ;;
+	esac | head -n 1
+}
+
+# --- options, and the way into the lab --------------------------------------------------------------
+
+runs=2 quiet=quiet out='' chosen=()
+CROFT_VMM=$(realpath -m "${CROFT_VMM:-${BUILD:-$top/build}/croft-vmm}")
+export CROFT_VMM
+args=("$@")
+while [ $# -gt 0 ]; do
+	case $1 in
+	--runs) runs=$2; shift ;;
+	--verbose) quiet= ;;
+	--vmm) chosen+=("$2"); shift ;;
+	-o) out=$2; shift ;;
+	-h | --help) usage; exit ;;
+	*) usage >&2; die "no such option: $1" ;;
+	esac
+	shift
+done
+
+# in_lab_as WHAT OPTION...: one part of it; what it prints is printed when it is whole.
+in_lab_as() {
+	local what=$1
+	shift
+	CROFT_BENCH_WHAT=$what timeout 1800 "$top/tests/lab/run" "$@" --timeout 3600 -- \
+		"$bench" ${args[@]+"${args[@]}"}
+}
+
+time_in_lab() {
+	local try
+	for try in 1 2 3; do
+		in_lab_as time --icount && return
+		say "the instruction clock: try $try did not come to its end"
+	done
+	return 1
+}
+
+if [ -z "${CROFT_LAB:-}" ]; then
+	[ -x "${CROFT_VMM%/*}/tools/unpack" ] ||
+		make -s -C "$top" BUILD="${CROFT_VMM%/*}" "${CROFT_VMM%/*}/tools/unpack" >&2
+	CROFT_BENCH_GUEST=$("$top/tests/lab/small-guest")
+	export CROFT_BENCH_GUEST
+	if [ "${CROFT_BENCH_PLACE:-}" != metal ]; then
+		export CROFT_BENCH_PLACE=lab
+		{
+			rc=0
+			in_lab_as counts --cpus 1 || rc=1
+			time_in_lab || rc=1
+			exit $rc
+		} | tee ${out:+"$out"}
+		exit "${PIPESTATUS[0]}"
+	fi
+fi
+place=${CROFT_BENCH_PLACE:-lab}
+what=${CROFT_BENCH_WHAT:-both}
+if [ ${#chosen[@]} = 0 ]; then
+	chosen=("${peers[@]}")
+	[ "$what" != time ] || chosen=("${timed[@]}")
+fi
+
+# --- one machine, measured ---------------------------------------------------------------------------
+
+# Everything in memory: reading a file from disk is not what is measured.
+work=$(mktemp -d /dev/shm/croft-bench.XXXXXX)
+trace=/sys/kernel/tracing/instances/croft-bench
+[ -e /sys/kernel/tracing/README ] || mount -t tracefs tracefs /sys/kernel/tracing
+cleanup() {
+	ip link del bench0 2>/dev/null || true
+	rmdir "$trace" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+cp "$CROFT_BENCH_GUEST"/{vmlinuz,initrd.cpio.gz} "$work"
+kernel=$work/vmlinuz initrd=$work/initrd.cpio.gz vmlinux=$work/vmlinux disk=$work/disk log=$work/console
+"${CROFT_VMM%/*}/tools/unpack" kernel "$kernel" "$kernel.unpacked"
+"${CROFT_VMM%/*}/tools/unpack" initrd "$initrd" "$initrd.unpacked"
+truncate -s 64M "$disk"
+cmdline="console=ttyS0 ${quiet:+$quiet }panic=-1 rdinit=/bin/mark"
+
+# Debian's cloud kernel carries its vmlinux as LZ4.
+kernel_payload "$kernel" | lz4 -dc >"$vmlinux" 2>/dev/null || true
+
+ip tuntap add bench0 mode tap vnet_hdr
+ip link set bench0 up
+mkdir -p "$trace"
+echo mono >"$trace/trace_clock"
+echo 'function == 0x43524f46' >"$trace/events/kvm/kvm_cpuid/filter"
+echo 1 >"$trace/events/kvm/kvm_cpuid/enable"
+
+# KVM_RUN's returns are counted where they are traced. A histogram needs no reader.
+returns=$trace/events/kvm/kvm_userspace_exit
+echo 'hist:keys=common_type' >"$returns/trigger"
+
+# stat NAME: one of KVM's counters, of the one machine that runs.
+stat() { cat /sys/kernel/debug/kvm/*/"$1"; }
+
+# between_marks: the milliseconds from the first line of the trace to the second.
+between_marks() {
+	sed -n 's/.* \([0-9]*\.[0-9]*\): .*/\1/p' "$work/marks" |
+		awk '{ t[NR] = $1 } END { printf "%.1f", (t[2] - t[1]) * 1000 }'
+}
+
+# measure NAME: boots once, prints "user-exits exits page-faults init-ms returns"; fails if there is
+# no /init within two minutes.
+measure() {
+	local vmm tracer rc=0
+	: >"$log"
+	echo >"$trace/trace"
+	echo 'hist:keys=common_type:clear' >>"$returns/trigger"
+	timeout 120 grep -m 2 -E 'vmm-start|kvm_cpuid' "$trace/trace_pipe" >"$work/marks" &
+	tracer=$!
+	sleep 1 # until it reads, so that the VMM has the CPU for itself
+	(
+		echo vmm-start >"$trace/trace_marker"
+		"vmm_$1"
+	) >"$work/said" 2>&1 </dev/null &
+	vmm=$!
+
+	wait -n "$tracer" "$vmm" || true
+	if [ "$(wc -l <"$work/marks")" = 2 ] && kill -0 "$vmm" 2>/dev/null; then
+		echo "$(($(stat io_exits) + $(stat mmio_exits))) $(stat exits) $(stat pf_fixed) $(between_marks) $(awk '/Hits:/ { print $2; exit }' "$returns/hist")"
+		[ -z "${CROFT_LAB:-}" ] || into_memory "$vmm"
+	else
+		rc=1
+	fi
+	kill -9 "$vmm" "$tracer" 2>/dev/null || true
+	wait "$vmm" "$tracer" 2>/dev/null || true
+	return $rc
+}
+
+# into_memory PID: in the lab a program's files come over 9p each time they are opened, which costs
+# time of this machine, not of the program. Touching a file copies it up into the lab's tmpfs.
+into_memory() {
+	{
+		awk '$6 ~ /^\// { print $6 }' "/proc/$1/maps" | sort -u | grep -vE '^/(dev|proc|sys)/'
+		find /usr/share/qemu /usr/share/seabios /etc/ld.so.cache -type f
+	} 2>/dev/null | xargs touch -c
+}
+
+# row NAME VMM UNIT VALUE...: one line of the result.
+row() {
+	local name=$1 vmm=$2 unit=$3 median all
+	shift 3
+	median=$(printf '%s\n' "$@" | sort -g | sed -n "$((($# + 1) / 2))p")
+	all=$(printf '%s\n' "$@" | paste -sd,)
+	printf '{"name":"%s","place":"%s","vmm":"%s","value":%s,"unit":"%s","runs":[%s],"version":"%s"}\n' \
+		"$name" "$place" "$vmm" "$median" "$unit" "$all" "${versions[$vmm]}"
+	medians+=("$name $vmm $median")
+}
+
+# against NAME UNIT GOAL TITLE PEER...: croft's median beside the smallest of these peers', once both
+# are there.
+against() {
+	local name=$1 unit=$2 goal=$3 title=$4 croft peer
+	shift 4
+	croft=$(printf '%s\n' "${medians[@]}" | awk -v n="$name" '$1 == n && $2 == "croft" { print $3 }')
+	peer=$(printf '%s\n' "${medians[@]}" |
+		awk -v n="$name" -v peers=" $* " '$1 == n && index(peers, " " $2 " ") { print $3 }' | sort -g | sed -n 1p)
+	[ -n "$croft" ] && [ -n "$peer" ] || return 0
+	printf '{"name":"%s","place":"%s","unit":"%s","croft":%s,"peer":%s,"ratio":%s,"goal":%s}\n' \
+		"$title" "$place" "$unit" "$croft" "$peer" \
+		"$(awk -v c="$croft" -v p="$peer" 'BEGIN { printf "%.3f", c / p }')" "$goal"
+}
+
+# One VMM after the other, round after round, so that a machine that grows busy meanwhile is unkind
+# to all of them alike.
+bench() {
+	local failed=0 vmm run user back total faults ms medians=() present=()
+	declare -A versions
+	for vmm in "${chosen[@]}"; do
+		declare -F "vmm_$vmm" >/dev/null || die "no such VMM: $vmm (known: ${peers[*]})"
+		if type -P "$(program "$vmm")" >/dev/null; then
+			present+=("$vmm")
+			versions[$vmm]=$(version "$vmm")
+		else
+			printf '{"name":"boot","place":"%s","vmm":"%s","value":null,"unit":null,"absent":"%s"}\n' \
+				"$place" "$vmm" "$(program "$vmm") is not installed"
+		fi
+	done
+
+	for ((run = 0; run <= runs; run++)); do
+		for vmm in "${present[@]}"; do
+			if ! measure "$vmm" >"$work/line"; then
+				say "$vmm ended, or took two minutes, before its guest had a userspace." \
+					"The ends of what it said, and of the guest's console:"
+				tail -n 5 "$work/said" "$log" >&2
+				failed=1
+			elif [ "$run" -gt 0 ]; then
+				cat "$work/line" >>"$work/lines.$vmm"
+			fi
+		done
+	done
+
+	for vmm in "${present[@]}"; do
+		[ -s "$work/lines.$vmm" ] || continue
+		mapfile -t user < <(cut -d' ' -f1 "$work/lines.$vmm")
+		mapfile -t total < <(cut -d' ' -f2 "$work/lines.$vmm")
+		mapfile -t faults < <(cut -d' ' -f3 "$work/lines.$vmm")
+		mapfile -t ms < <(cut -d' ' -f4 "$work/lines.$vmm")
+		mapfile -t back < <(cut -d' ' -f5 "$work/lines.$vmm")
+		if [ "$what" != time ]; then
+			row boot.user-exits "$vmm" exits "${user[@]}"
+			row boot.returns "$vmm" returns "${back[@]}"
+			row boot.exits "$vmm" exits "${total[@]}"
+			row boot.page-faults "$vmm" faults "${faults[@]}"
+		fi
+		[ "$what" = counts ] || row boot.init-ms "$vmm" ms "${ms[@]}"
+	done
+	against boot.user-exits exits 1 "boot: port and MMIO exits, against the best peer with PCI" \
+		qemu-q35 qemu-pc qemu-microvm-pci
+	against boot.returns returns 1 "boot: round trips to the VMM, against the best peer with PCI" \
+		qemu-q35 qemu-pc qemu-microvm-pci
+	against boot.init-ms ms 0.75 "boot: time to /init, against microvm at its best" qemu-microvm-pci
+	return $failed
+}
+
+bench | tee ${out:+"$out"}
+exit "${PIPESTATUS[0]}"
