@@ -7,17 +7,12 @@
 # What a guest was told is on disk must be there after each.
 set -euo pipefail
 
-# CROFT_LAB_CPUS is how many CPUs the guest gets: one unless set, because a lab with two CPUs now and then kills a guest
-# with two (docs/hacking.md, "The lab"). A guest with more gets a lab with one, which is dependable and slower.
-cpus=${CROFT_LAB_CPUS:-1}
 root=$(realpath "$(dirname "$0")/../..")
 build=$(realpath "${BUILD:-$root/build}")
 
 if [ "${1:-}" != --inside ]; then
 	image=$("$root/tests/lab/debian-image")
-	lab_cpus=2 timeout=2700
-	[ "$cpus" = 1 ] || lab_cpus=1 timeout=5400
-	exec "$root/tests/lab/run" --cpus $lab_cpus --timeout $timeout --memory 6144 --scratch 10240 -- "$0" --inside "$build" "$image"
+	exec "$root/tests/lab/run" --timeout 3400 --memory 6144 --scratch 10240 -- "$0" --inside "$build" "$image"
 fi
 
 build=$2 image=$3
@@ -49,7 +44,7 @@ ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519
 cat >shop.yaml <<SPEC
 version: 1
 image: { path: $image, format: qcow2 }
-cpus: $cpus
+cpus: 2
 memory: 1GiB
 disk: 12GiB
 hostname: till
@@ -73,7 +68,7 @@ croft -f shop.yaml up --wait --timeout 25m || fail "up ends with $?"
 
 expect "the host name" till "$(guest hostname)"
 expect "the full name" till.shop.test "$(guest hostname -f)"
-expect "nproc" "$cpus" "$(guest nproc)"
+expect "nproc" 2 "$(guest nproc)"
 expect "the user" debian "$(guest whoami)"
 expect "the other user" "/bin/sh" "$(guest getent passwd keeper | cut -d: -f7)"
 expect "the written file" "nine to five" "$(guest sudo cat /etc/shop/open)"
