@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See sparse.h. Holes are looked for in aligned granules: large enough that a file does not fall
- * into a thousand extents, small enough that little is lost at their edges.
+ * See sparse.h. The usual granule is large enough that a disk image does not fall into a thousand
+ * extents, and small enough that little is lost at their edges.
  */
 #include "base/sparse.h"
 
@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/util.h"
 
-enum { GRANULE = 16 << 10 };
+enum { USUAL_GRANULE = 16 << 10 };
 
 static bool all_zero(const char *p, size_t n)
 {
@@ -20,6 +20,7 @@ static bool all_zero(const char *p, size_t n)
 
 int sparse_put(struct sparse *s, uint64_t off, const void *data, size_t n)
 {
+	const uint32_t granule = s->granule ? s->granule : USUAL_GRANULE;
 	const char *p = data;
 
 	while (n) {
@@ -28,7 +29,7 @@ int sparse_put(struct sparse *s, uint64_t off, const void *data, size_t n)
 
 		/* Granules that are to be written, up to the first that need not. */
 		while (run < n && !hole) {
-			part = min_u64(n - run, GRANULE - (off + run) % GRANULE);
+			part = min_u64(n - run, granule - (off + run) % granule);
 			hole = off + run >= s->dirty && all_zero(p + run, part);
 			run += hole ? 0 : part;
 		}

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 struct sparse {
-	int fd;		/* borrowed; empty at first */
-	uint64_t dirty; /* bytes below were written and may be other than zero */
+	int fd;		  /* borrowed; empty at first */
+	uint32_t granule; /* holes are looked for in aligned pieces of so many bytes; 0: 16 KiB */
+	uint64_t dirty;	  /* bytes below were written and may be other than zero */
 };
 
 /*

@@ -284,6 +284,7 @@ static int run(guard_work *work, bool guarded, int in_fd, int out_fd, uint64_t m
 	u->in = in_fd;
 	u->size = (uint64_t)st.st_size;
 	u->out.fd = out_fd;
+	u->out.granule = 4096; /* a page that the VMM need not touch may be a huge one of the host's */
 	u->most = max_bytes;
 	return guarded ? guard_run(work, u, out_fd, max_bytes, &nothing, err)
 		       : work(u, &nothing, err);

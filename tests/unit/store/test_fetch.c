@@ -355,7 +355,8 @@ static void test_tail_of_less(void **state)
 static void test_sparse(void **state)
 {
 	enum { SIZE = 1 << 20 };
-	auto_close int fd = memfd_create("sparse", MFD_CLOEXEC);
+	auto_close int fd = memfd_create("sparse", MFD_CLOEXEC),
+		       fine = memfd_create("fine", MFD_CLOEXEC);
 	auto_free char *data = xzalloc(SIZE), *back = xzalloc(SIZE);
 	struct sparse s = {.fd = fd};
 	struct stat st;
@@ -370,6 +371,11 @@ static void test_sparse(void **state)
 	assert_int_equal(ftruncate(fd, SIZE), 0);
 	assert_int_equal(pread_all(fd, back, SIZE, 0, NULL), 0);
 	assert_memory_equal(back, data, SIZE);
+	/* A smaller granule loses less at the edges: what is there touches three pages. */
+	assert_int_equal(sparse_put(&(struct sparse){.fd = fine, .granule = 4096}, 0, data, SIZE),
+			 0);
+	assert_int_equal(fstat(fine, &st), 0);
+	assert_int_equal(st.st_blocks * 512, 3 * 4096);
 	/* Zeroes over what is there are written. */
 	memset(data, 0, SIZE);
 	assert_int_equal(sparse_put(&s, 0, data, SIZE), 0);
