@@ -127,6 +127,8 @@ static const char *const pieces[] = {
 	"vms: {}\n",
 	"name: \n",
 	"image: /a\n",
+	"image: debian:13\n",
+	"image: ubuntu:24.04/minimal\n",
 	"cloud_init: none\n",
 	"networks: [ lan ]\n",
 	"users: []\n",
@@ -195,7 +197,8 @@ static void check(const char *text, size_t len)
 		const struct spec_vm *vm = &spec->vms[0];
 
 		if (spec->nvms != 1 || !vm->name || !vm->hostname || !vm->cpus || !vm->memory ||
-		    !vm->image.path == !vm->image.url || vm->nnics > SPEC_MAX_NICS)
+		    !!vm->image.path + !!vm->image.url + !!vm->image.name != 1 ||
+		    vm->nnics > SPEC_MAX_NICS)
 			abort();
 		for (unsigned i = 0; i < vm->nnics; i++)
 			if (!vm->nics[i].bridge || vm->nics[i].mac[0] & 1)
