@@ -35,9 +35,9 @@ usage() {
 	All of it runs in the lab: the counts in its ordinary mode, the time in its instruction
 	clock, where boot.init-ms counts instructions, two nanoseconds each, and does not depend
 	on how busy the machine is. There the emulator kills one guest in four or so
-	(docs/hacking.md), so each VMM is timed in a lab of its own, which is given up after a
-	quarter of an hour and tried again, up to $tries times. On a machine whose own KVM boots stock
-	kernels, CROFT_BENCH_PLACE=metal as root measures both there.
+	(docs/hacking.md), so each VMM is timed in a lab of its own, and once more when that
+	hangs, up to $tries times. On a machine whose own KVM boots stock kernels,
+	CROFT_BENCH_PLACE=metal as root measures both there.
 
 	  --runs N      measured runs of each (default 2; the clock of instructions needs no more)
 	  --verbose     the guest's kernel talks on ttyS0, instead of 'quiet'
