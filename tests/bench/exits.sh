@@ -39,7 +39,7 @@ usage() {
 	hangs, up to $tries times. On a machine whose own KVM boots stock kernels,
 	CROFT_BENCH_PLACE=metal as root measures both there.
 
-	  --runs N      measured runs of each (default 2; the clock of instructions needs no more)
+	  --runs N      measured runs of each (default 2); one on the clock of instructions
 	  --verbose     the guest's kernel talks on ttyS0, instead of 'quiet'
 	  --vmm NAME    only this one, of: ${peers[*]}. Repeatable
 	                (default: all for the counts, ${timed[*]} for the time)
@@ -150,7 +150,7 @@ in_lab_as() {
 time_in_lab() {
 	local try
 	for ((try = 1; try <= tries; try++)); do
-		in_lab_as time 900 --icount "$1" && return
+		runs=1 in_lab_as time 900 --icount "$1" && return
 		say "$1 on the instruction clock: try $try of $tries did not come to its end"
 	done
 	return 1
