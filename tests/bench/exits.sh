@@ -197,7 +197,8 @@ if [ -z "${CROFT_LAB:-}" ]; then
 			time_in_lab "$vmm" | tee -a "$rows" || rc=1
 		done
 	fi
-	compare "$rows" | tee -a "$rows"
+	compared=$(compare "$rows")
+	printf '%s' "${compared:+$compared$'\n'}" | tee -a "$rows"
 	[ -z "$out" ] || cp "$rows" "$out"
 	exit $rc
 fi
