@@ -51,5 +51,7 @@ expect "x2APIC" "$(grep -a -c 'x2apic enabled' four.console)" 1
 expect "XSAVE is consistent" "$(grep -a -c 'XSAVE consistency' four.console || true)" 0
 expect "ECAM" "$(grep -a -c 'MMCONFIG at .mem 0xe8000000-0xe80fffff. reserved' four.console)" 1
 expect "firmware bugs" "$(grep -a -i -E 'firmware bug|ACPI (error|warning|bios)|broken bios' four.console || true)" ""
+# Linux takes a line's time before its place in the log, and a CPU may have to wait between the two: lines of several CPUs
+# may be a little out of order. Clocks that disagree are seconds apart, or start anew.
 sed -n 's/^\[ *\([0-9.]*\)\].*/\1/p' four.console >stamps
-expect "time stamps in order" "$(sort -n -s stamps | cmp - stamps && echo same)" same
+expect "time stamps that go back by seconds" "$(awk '$1 < last - 5 { n++ } $1 > last { last = $1 } END { print n + 0 }' stamps)" 0
