@@ -27,10 +27,11 @@ endif
 
 # --- flags ----------------------------------------------------------------------------------------
 
+PKGS_base  = libseccomp
 PKGS_croft = yaml-0.1 libcurl libarchive libcrypto ext2fs com_err libmnl
 PKGS_vmm   = jansson
 PKGS_disk  = zlib libdeflate libzstd liburing
-PKGS_all   = $(PKGS_croft) $(PKGS_vmm) $(PKGS_disk)
+PKGS_all   = $(PKGS_base) $(PKGS_croft) $(PKGS_vmm) $(PKGS_disk)
 
 OPT      ?= -O2 -g
 WARNINGS  = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -74,15 +75,15 @@ DEPS_vmm       = vmm vmmclient disk base
 DEPS_provision = provision cloudinit store inspect vmmclient yaml disk base
 DEPS_cli       = cli $(DEPS_provision)
 
-LIBS_base      =
-LIBS_yaml      = $(call pkg_libs,yaml-0.1 jansson)
-LIBS_disk      = $(call pkg_libs,$(PKGS_disk))
+LIBS_base      = $(call pkg_libs,$(PKGS_base))
+LIBS_yaml      = $(call pkg_libs,yaml-0.1 jansson) $(LIBS_base)
+LIBS_disk      = $(call pkg_libs,$(PKGS_disk)) $(LIBS_base)
 LIBS_inspect   = $(call pkg_libs,ext2fs com_err jansson libarchive) $(LIBS_disk)
 LIBS_store     = $(call pkg_libs,libcurl libarchive libcrypto jansson yaml-0.1) $(LIBS_disk)
-LIBS_cloudinit = $(call pkg_libs,yaml-0.1 zlib jansson libarchive)
-LIBS_vmmclient = $(call pkg_libs,jansson)
-LIBS_vmm       = $(call pkg_libs,jansson) $(LIBS_disk) -lpthread
-LIBS_provision = $(call pkg_libs,$(PKGS_croft) $(PKGS_vmm) $(PKGS_disk)) -lpthread
+LIBS_cloudinit = $(call pkg_libs,yaml-0.1 zlib jansson libarchive) $(LIBS_base)
+LIBS_vmmclient = $(call pkg_libs,jansson) $(LIBS_base)
+LIBS_vmm       = $(call pkg_libs,$(PKGS_vmm)) $(LIBS_disk) -lpthread
+LIBS_provision = $(call pkg_libs,$(PKGS_all)) -lpthread
 LIBS_cli       = $(LIBS_provision)
 
 archives = $(foreach l,$(1),$(BUILD)/lib/$(l).a)

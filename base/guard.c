@@ -2,146 +2,69 @@
  *
  * See guard.h. The confinement is a seccomp filter that lists what reading needs: system calls on
  * descriptors that are already open and on memory; everything else fails with EPERM. Where the
- * kernel has no seccomp the child still keeps crashes, memory and time to itself. Sanitized builds
- * leave the filter away, since what the sanitizers do when they find something is not on the list.
+ * kernel has no seccomp the child still keeps crashes, memory and time to itself.
  */
 #include "base/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/clean.h"
 #include "base/file.h"
+#include "base/syscalls.h"
 #include "base/util.h"
 
 enum { CPU_SECONDS = 60 };
 #define MEMORY_MAX (4 * GIB) /* a guard against runaways, not a budget */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-	__has_feature(undefined_behavior_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-#if defined(__x86_64__)
-#define AUDIT_ARCH_HERE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define AUDIT_ARCH_HERE AUDIT_ARCH_AARCH64
-#endif
-
 /* --- confinement --- */
 
-#ifdef AUDIT_ARCH_HERE
-
-#define ARG_LOW(n)                                                                                 \
-	(offsetof(struct seccomp_data, args[n])) /* both architectures are little-endian */
-#define REFUSE (SECCOMP_RET_ERRNO | EPERM)
-
-/* Allowed with any arguments. Descriptors cannot be made, so these reach only what is open. */
-static const int free_calls[] = {
-	__NR_read,	   __NR_readv,		__NR_pread64,	    __NR_preadv,
-	__NR_preadv2,							      /* the image */
-	__NR_lseek,	   __NR_fstat,					      /* holes, sizes */
-	__NR_munmap,	   __NR_mremap,		__NR_madvise,	    __NR_brk, /* malloc */
-	__NR_futex,	   __NR_getrandom,	__NR_clock_gettime,	      /* libc */
-	__NR_rt_sigreturn, __NR_rt_sigprocmask, /* a caller's handlers */
-	__NR_exit_group,
+/* Descriptors cannot be made, so these reach only what is open. */
+/* clang-format off */
+static const struct syscall_rule table[] = {
+	ALLOW(read),				/* the image */
+	ALLOW(readv),
+	ALLOW(pread64),
+	ALLOW(preadv),
+	ALLOW(preadv2),
+	ALLOW(lseek),				/* holes, sizes */
+	ALLOW(fstat),
+	ALLOW_MASKED(mmap, 2, PROT_EXEC, 0),	/* malloc(3) */
+	ALLOW_MASKED(mprotect, 2, PROT_EXEC, 0),
+	ALLOW(munmap),
+	ALLOW(mremap),
+	ALLOW(madvise),
+	ALLOW(brk),
+	ALLOW(futex),				/* libc */
+	ALLOW(getrandom),
+	ALLOW(clock_gettime),
+	ALLOW(rt_sigreturn),			/* a caller's handlers */
+	ALLOW(rt_sigprocmask),
+	ALLOW(exit_group),
 };
-/* Allowed unless they ask for executable memory. */
-static const int memory_calls[] = {__NR_mmap, __NR_mprotect};
-/* Allowed on the two descriptors that are for output. */
-static const int write_calls[] = {__NR_write, __NR_writev, __NR_pwrite64};
+/* clang-format on */
 
-enum { MAX_FILTER = 128 };
-
-struct filter {
-	struct sock_filter op[MAX_FILTER];
-	unsigned short n;
-};
-
-static void put(struct filter *f, struct sock_filter op)
-{
-	assert(f->n < MAX_FILTER);
-	f->op[f->n++] = op;
-}
-
-/* Each rule is "if the number is this, the verdict; else on with the next instruction". */
-static void allow(struct filter *f, int nr)
-{
-	put(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 1));
-	put(f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-}
-
-/* The accumulator holds the number; an argument is looked at in its place, and then it is over. */
-static void allow_unless_set(struct filter *f, int nr, unsigned arg, uint32_t bits)
-{
-	put(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 4));
-	put(f, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG_LOW(arg)));
-	put(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0));
-	put(f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-	put(f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, REFUSE));
-}
-
-static void allow_on(struct filter *f, int nr, int fd1, int fd2)
-{
-	put(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 5));
-	put(f, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG_LOW(0)));
-	put(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)fd1, 1, 0));
-	put(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)fd2, 0, 1));
-	put(f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-	put(f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, REFUSE));
-}
-
+/* Kernels without seccomp refuse this; the process boundary is then what protects. */
 static void confine(int result_fd, int out_fd)
 {
-	struct filter f = {.n = 0};
-	struct sock_fprog prog = {.filter = f.op};
+	int fd = out_fd < 0 ? result_fd : out_fd;
+	const struct syscall_rule output[] = {
+		ALLOW_INT(write, 0, result_fd),	   ALLOW_INT(write, 0, fd),
+		ALLOW_INT(writev, 0, result_fd),   ALLOW_INT(writev, 0, fd),
+		ALLOW_INT(pwrite64, 0, result_fd), ALLOW_INT(pwrite64, 0, fd),
+	};
 
-	put(&f, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-					     offsetof(struct seccomp_data, arch)));
-	put(&f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_HERE, 1, 0));
-	put(&f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-	put(&f, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-					     offsetof(struct seccomp_data, nr)));
-	for (size_t i = 0; i < ARRAY_LEN(free_calls); i++)
-		allow(&f, free_calls[i]);
-	for (size_t i = 0; i < ARRAY_LEN(memory_calls); i++)
-		allow_unless_set(&f, memory_calls[i], 2, 4 /* PROT_EXEC */);
-	for (size_t i = 0; i < ARRAY_LEN(write_calls); i++)
-		allow_on(&f, write_calls[i], result_fd, out_fd < 0 ? result_fd : out_fd);
-	put(&f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, REFUSE));
-
-	prog.len = f.n;
-	/* Kernels without seccomp refuse this; the process boundary is then what protects. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+	(void)syscalls_restrict(SCMP_ACT_ERRNO(EPERM), table, ARRAY_LEN(table), output,
+				ARRAY_LEN(output));
 }
-
-#else
-
-static void confine(int result_fd, int out_fd)
-{
-	(void)result_fd, (void)out_fd;
-}
-
-#endif
 
 static void limit(int what, uint64_t most)
 {
@@ -174,8 +97,8 @@ static uint64_t address_space(void)
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static _Noreturn void child(guard_work *work, void *ctx, int result_fd, const struct guard_limits *l,
-			    size_t ceiling, pid_t parent)
+static _Noreturn void child(guard_work *work, void *ctx, int result_fd,
+			    const struct guard_limits *l, size_t ceiling, pid_t parent)
 {
 	struct buf result = BUF_INIT(ceiling);
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
@@ -193,10 +116,9 @@ static _Noreturn void child(guard_work *work, void *ctx, int result_fd, const st
 	limit(RLIMIT_CPU, l->cpu_s);
 	if (l->out_fd >= 0 && fstat(l->out_fd, &st) == 0 && S_ISREG(st.st_mode))
 		limit(RLIMIT_FSIZE, (uint64_t)st.st_size + l->out_max);
-	if (!SANITIZED) {
+	if (!SANITIZED)
 		limit(RLIMIT_AS, address_space() + (l->memory ? l->memory : MEMORY_MAX));
-		confine(result_fd, l->out_fd);
-	}
+	confine(result_fd, l->out_fd);
 	a.rc = work(ctx, &result, &a.err);
 	if (a.rc == 0 && result.overflow)
 		a.rc = err_set(&a.err, ERR_CORRUPT, "the answer is longer than %zu bytes", ceiling);

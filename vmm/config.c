@@ -101,6 +101,7 @@ static const struct field fields[] = {
 	{.name = "console_stdio", BOOL, false, AT(struct vmm_config, console_stdio)},
 	{.name = "log", FILE_REF, false, AT(struct vmm_config, log)},
 	{.name = "log_debug", BOOL, false, AT(struct vmm_config, log_debug)},
+	{.name = "sandbox", BOOL, false, AT(struct vmm_config, sandbox)},
 	{.name = "ready", FILE_REF, false, AT(struct vmm_config, ready)},
 	{.name = "exit_report", FILE_REF, false, AT(struct vmm_config, exit_report)},
 	{.name = "on_reboot", CHOICE, false, AT(struct vmm_config, on_reboot), .choices = on_names},
@@ -142,6 +143,7 @@ void vmm_config_init(struct vmm_config *c)
 	each_file(fields, c, file_absent, NULL);
 	c->cpus = 1;
 	c->rng = true;
+	c->sandbox = true;
 	c->on_reboot = VMM_ON_RESTART;
 	c->on_panic = VMM_ON_STOP;
 }

@@ -77,6 +77,7 @@ struct vmm_config {
 	enum vmm_on on_reboot;	/* guest reset; default restart (new machine state, same process) */
 	enum vmm_on on_panic;	/* default stop; triple fault counts as a panic */
 	bool log_debug;
+	bool sandbox; /* default true: vmm/sandbox/sandbox.h */
 };
 
 void vmm_config_init(struct vmm_config *); /* defaults; every file absent */

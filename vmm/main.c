@@ -18,6 +18,7 @@
 #include "vmm/config.h"
 #include "vmm/files.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/sandbox/sandbox.h"
 #include "vmm/session.h"
 
 enum { CONFIG_MAX = 1 << 20 };
@@ -89,7 +90,9 @@ static struct session *build(struct vmm_config *c, struct err *err)
 		return NULL;
 	log_setup(c->log.fd >= 0 ? c->log.fd : STDERR_FILENO, c->log_debug ? LOG_DEBUG : LOG_INFO);
 	kvm = kvm_open(err); /* for as long as the process lives: a reset makes a new VM */
-	return kvm < 0 ? NULL : session_new(c, kvm, err);
+	if (kvm < 0 || (c->sandbox && sandbox_enter(err) < 0))
+		return NULL;
+	return session_new(c, kvm, err);
 }
 
 static int run(struct session *s, const struct vmm_config *c, struct err *err)

@@ -24,6 +24,9 @@ start again
 wait_for again CROFT-INIT 3
 expect_match "resets" "$(status again resets)" '^[2-9]$'
 expect "a reset guest runs in the same process" "$(status again pid)" "$pid"
+confined=$(awk '/^(Seccomp|NoNewPrivs|CapPrm|CapEff):/ { printf "%s ", $2 }' "/proc/$pid/status")
+expect "and in its sandbox" "$confined" "0000000000000000 0000000000000000 1 2 "
+expect "with every thread" "$(grep -h ^Seccomp: "/proc/$pid"/task/*/status | sort -u | tr -s '\t' ' ')" "Seccomp: 2"
 ask again kill
 wait_end again
 expect "kill" "$reason $code" "killed 0"

@@ -53,6 +53,7 @@ struct loop {
 	pthread_t runner; /* valid while running */
 	bool has_thread;
 	pthread_t thread;
+	char name[16]; /* the thread's */
 };
 
 static uint64_t now_ns(void)
@@ -424,7 +425,11 @@ bool loop_is_current(const struct loop *l)
 
 static void *run_thread(void *ctx)
 {
-	loop_run(ctx);
+	struct loop *l = ctx;
+
+	/* Here, since naming another thread opens a file in /proc. */
+	pthread_setname_np(pthread_self(), l->name);
+	loop_run(l);
 	return NULL;
 }
 
@@ -433,6 +438,7 @@ int loop_thread_start(struct loop *l, const char *name, struct err *err)
 	pthread_attr_t attr;
 	int rc;
 
+	snprintf(l->name, sizeof(l->name), "%s", name);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	/* Running from here on, so that a loop_call that comes before the thread does waits for it. */
@@ -447,7 +453,6 @@ int loop_thread_start(struct loop *l, const char *name, struct err *err)
 		return err_sys(err, ERR_HOST, "cannot start thread '%s'", name);
 	}
 	l->has_thread = true;
-	pthread_setname_np(l->thread, name);
 	return 0;
 }
 

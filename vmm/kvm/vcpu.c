@@ -204,7 +204,10 @@ static bool may_run(struct vcpu *v)
 static void *run_vcpu(void *ctx)
 {
 	struct vcpu *v = ctx;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu%u", v->index);
+	pthread_setname_np(pthread_self(), name);
 	while (may_run(v)) {
 		if (ioctl(v->fd, KVM_RUN, 0) == 0) {
 			handle_exit(v);
@@ -227,7 +230,6 @@ static void kicked(int sig)
 
 static int start_thread(struct vcpu *v, struct err *err)
 {
-	char name[16];
 	pthread_attr_t attr;
 	int rc;
 
@@ -240,8 +242,6 @@ static int start_thread(struct vcpu *v, struct err *err)
 		return err_sys(err, ERR_HOST, "cannot start the thread of vCPU %u", v->index);
 	}
 	v->started = true;
-	snprintf(name, sizeof(name), "vcpu%u", v->index);
-	pthread_setname_np(v->thread, name);
 	return 0;
 }
 
