@@ -141,6 +141,7 @@ static void work_of_a_vmm(void)
 	p = realloc(p, 64 * MIB);
 	expect(p);
 	free(p);
+	expect(raise(SIGURG) == 0);
 	log_info("all went on");
 }
 
