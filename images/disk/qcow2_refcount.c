@@ -179,14 +179,20 @@ static uint64_t blocks_for(const struct qcow2 *q, uint64_t n)
 	return n / (per_block - 1) + 1;
 }
 
-static void refer_to_blocks(struct qcow2 *q, uint64_t *table, uint64_t block, uint64_t nblocks)
+/* The table's entries for them. */
+static void put_entries(const struct qcow2 *q, uint64_t *out, uint64_t block, uint64_t nblocks)
 {
 	uint64_t first = block * refcounts_in(q, q->cluster_size);
 
-	for (uint64_t i = 0; i < nblocks; i++) {
-		table[block + i] = (first + i) << q->cluster_bits;
-		cluster_set_add(&q->metadata, first + i);
-	}
+	for (uint64_t i = 0; i < nblocks; i++)
+		out[i] = (first + i) << q->cluster_bits;
+}
+
+/* They are in the table, on disk and in memory. */
+static void blocks_are_metadata(struct qcow2 *q, uint64_t block, uint64_t nblocks)
+{
+	for (uint64_t i = 0; i < nblocks; i++)
+		cluster_set_add(&q->metadata, q->reftable[block + i] >> q->cluster_bits);
 }
 
 static int write_table(struct qcow2 *q, const uint64_t *table, uint64_t n, uint64_t off)
@@ -247,8 +253,7 @@ static int grow_reftable(struct qcow2 *q, uint64_t need)
 		return -ENOMEM;
 	memcpy(table, q->reftable, q->reftable_size * sizeof(*table));
 	at = block * refcounts_in(q, q->cluster_size) + nblocks;
-	for (uint64_t i = 0; i < nblocks; i++)
-		table[block + i] = (at - nblocks + i) << q->cluster_bits;
+	put_entries(q, table + block, block, nblocks);
 	r = write_table(q, table, entries, at << q->cluster_bits);
 	if (r == 0)
 		r = switch_reftable(q, at << q->cluster_bits, (uint32_t)clusters);
@@ -256,14 +261,14 @@ static int grow_reftable(struct qcow2 *q, uint64_t need)
 		free(table);
 		return r;
 	}
-	refer_to_blocks(q, table, block, nblocks);
+	free(q->reftable);
+	q->reftable = table;
+	q->reftable_size = entries;
+	blocks_are_metadata(q, block, nblocks);
 	for (uint64_t i = 0; i < clusters; i++)
 		cluster_set_add(&q->metadata, at + i);
 	for (uint64_t i = 0; i < old_n; i++)
 		cluster_set_remove(&q->metadata, old_first + i);
-	free(q->reftable);
-	q->reftable = table;
-	q->reftable_size = entries;
 	q->h.reftable_off = at << q->cluster_bits;
 	q->h.reftable_clusters = (uint32_t)clusters;
 	qcow2_unref(q, old_first, old_n);
@@ -274,21 +279,27 @@ static int grow_reftable(struct qcow2 *q, uint64_t need)
  * Makes refcount blocks for `block` and on, at the beginning of what they count, and behind them n
  * clusters that are in use; *first is the first of these. A block is durable before the table
  * refers to it; the entry itself is written, and durable with the next sync, which every reference
- * to what the block counts waits for anyway.
+ * to what the block counts waits for anyway. Only an entry that was written is used: nobody would
+ * write it later.
  */
 static int add_blocks(struct qcow2 *q, uint64_t block, uint64_t n, uint64_t *first)
 {
 	uint64_t nblocks = blocks_for(q, n);
-	int r = write_blocks(q, block, nblocks, nblocks + n);
+	auto_free uint64_t *entries = calloc(nblocks, sizeof(*entries));
+	int r = entries ? write_blocks(q, block, nblocks, nblocks + n) : -ENOMEM;
 
 	if (r == 0)
 		r = host_sync(q->host);
 	if (r < 0)
 		return r;
-	refer_to_blocks(q, q->reftable, block, nblocks);
+	put_entries(q, entries, block, nblocks);
+	r = write_table(q, entries, nblocks, q->h.reftable_off + block * sizeof(*entries));
+	if (r < 0)
+		return r;
+	memcpy(q->reftable + block, entries, nblocks * sizeof(*entries));
+	blocks_are_metadata(q, block, nblocks);
 	*first = block * refcounts_in(q, q->cluster_size) + nblocks;
-	return write_table(q, q->reftable + block, nblocks,
-			   q->h.reftable_off + block * sizeof(*q->reftable));
+	return 0;
 }
 
 /* Makes refcounts for a cluster that has none. */
