@@ -172,21 +172,29 @@ int host_sync(struct host *h)
 
 /* --- space ----------------------------------------------------------------------------------- */
 
+/* Where the file ends. A device has its length; asking for it takes an ioctl, which may not be. */
+static int reach(const struct host *h, uint64_t *end)
+{
+	*end = UINT64_MAX;
+	return h->is_blockdev ? 0 : host_size(h, end);
+}
+
 static int write_zeroes(const struct host *h, uint64_t off, uint64_t len)
 {
 	static const char zeroes[ZERO_CHUNK];
+	uint64_t end;
+	int r = reach(h, &end);
 
-	while (len) {
-		size_t n = min_u64(len, ZERO_CHUNK);
+	/* fallocate would not let the file grow either. */
+	end = min_u64(end, off + len);
+	while (off < end && r == 0) {
+		size_t n = min_u64(end - off, ZERO_CHUNK);
 		struct iovec iov = {.iov_base = (void *)zeroes, .iov_len = n};
-		int r = transfer(h, &iov, 1, off, true);
 
-		if (r < 0)
-			return r;
+		r = transfer(h, &iov, 1, off, true);
 		off += n;
-		len -= n;
 	}
-	return 0;
+	return r;
 }
 
 int host_zero(const struct host *h, uint64_t off, uint64_t len, bool punch)
@@ -231,4 +239,12 @@ int host_resize(const struct host *h, uint64_t size)
 	if (size > INT64_MAX)
 		return -EFBIG;
 	return ftruncate(h->fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+int host_reach(const struct host *h, uint64_t size)
+{
+	uint64_t end;
+	int r = reach(h, &end);
+
+	return r < 0 || end >= size ? r : host_resize(h, size);
 }

@@ -4,8 +4,8 @@
  * Transfers are whole or fail; a failed sync stays failed, because the kernel forgets which pages
  * it lost (fsync(2), NOTES), and an answer of "durable" after that would be a lie.
  *
- * For sandboxes: once open, an image needs preadv, pwritev, fdatasync, fallocate and ftruncate
- * (with SIGXFSZ ignored where file sizes are limited), and what ring.h says of io_uring.
+ * For sandboxes: once open, an image needs preadv, pwritev, fdatasync, fstat, fallocate and
+ * ftruncate (with SIGXFSZ ignored where file sizes are limited), and what ring.h says of io_uring.
  *
  * Everything returns 0 or -errno.
  */
@@ -53,6 +53,8 @@ int host_zero(const struct host *, uint64_t off, uint64_t len, bool punch);
 /* Frees the space of a range whose content no longer matters. Best effort. */
 void host_discard(const struct host *, uint64_t off, uint64_t len);
 int host_resize(const struct host *, uint64_t size);
+/* Makes a file that ends earlier end there. */
+int host_reach(const struct host *, uint64_t size);
 
 /*
  * For tests: sees every operation that changes the file before it is made, and lets it fail.

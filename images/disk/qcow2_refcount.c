@@ -131,9 +131,14 @@ static void grown_to(struct qcow2 *q, uint64_t cluster)
 int qcow2_zero_clusters(struct qcow2 *q, uint64_t cluster, uint64_t n, bool fresh)
 {
 	uint64_t off = cluster << q->cluster_bits, len = n << q->cluster_bits;
+	int r;
 
 	/* Past the end of the file there is nothing but zeroes: only make it part of the file. */
-	return fresh ? host_resize(q->host, off + len) : host_zero(q->host, off, len, false);
+	if (fresh)
+		return host_resize(q->host, off + len);
+	r = host_zero(q->host, off, len, false);
+	/* It may lie there, too, and not be fresh: when the first write to it failed. */
+	return r < 0 ? r : host_reach(q->host, off + len);
 }
 
 /*

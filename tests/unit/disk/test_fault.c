@@ -182,6 +182,38 @@ static void every_refcount_block_is_announced(void **state)
 	assert_true(n > 0);
 }
 
+static int fail_writes(void *ctx, enum host_op op, int fd, uint64_t off, uint64_t len,
+		       const struct iov_pos *data)
+{
+	(void)ctx;
+	(void)fd;
+	(void)off;
+	(void)len;
+	(void)data;
+	return op == HOST_WRITE ? -ENOSPC : 0;
+}
+
+/* A cluster at the end of the file that a write failed to reach becomes an L2 table. */
+static void tables_lie_inside_the_file(void **state)
+{
+	const struct host_watch watch = {.op = fail_writes};
+	int fd = mem_qcow2(SIZE, 512, false);
+	struct blk *blk = mem_must_open(fd, 0);
+
+	(void)state;
+	assert_int_equal(blk_write(blk, 0, pattern(1, 512), 512), 0);
+	assert_int_equal(blk_flush(blk), 0);
+	host_set_watch(&watch);
+	assert_int_equal(blk_write(blk, 512, pattern(2, 512), 512), -ENOSPC);
+	assert_int_equal(blk_write(blk, SIZE / 2, pattern(2, 512), 512), -ENOSPC);
+	host_set_watch(NULL);
+	assert_int_equal(blk_flush(blk), 0);
+	assert_int_equal(blk_close(blk), 0);
+	blk_close(mem_must_open(fd, 0));
+	assert_int_equal(mem_corruptions(fd), 0);
+	close(fd);
+}
+
 static void growing_fails_without_harm(void **state)
 {
 	(void)state;
@@ -222,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_failure_is_survived),
 		cmocka_unit_test(every_refcount_block_is_announced),
+		cmocka_unit_test(tables_lie_inside_the_file),
 		cmocka_unit_test(growing_fails_without_harm),
 	};
 
