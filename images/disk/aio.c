@@ -104,6 +104,12 @@ static void settle_one(struct slot *s, int result)
 		push(&s->aio->finished, s);
 }
 
+/* The kernel let go of an operation, which says nothing about the file: it can be made here. */
+static bool abandoned(int result)
+{
+	return result == -EAGAIN || result == -EINTR || result == -ECANCELED;
+}
+
 /* Does the rest of a transfer that came back short, or that the kernel did not begin. */
 static int finish_part(const struct part *p, uint64_t done)
 {
@@ -124,7 +130,7 @@ static void part_done(struct ring_op *op, int result)
 
 	if (result >= 0 && (uint64_t)result == p->len)
 		result = 0;
-	else if (result >= 0 || result == -EAGAIN || result == -EINTR || result == -ECANCELED)
+	else if (result >= 0 || abandoned(result))
 		result = finish_part(p, result > 0 ? (uint64_t)result : 0);
 	p->next = a->idle_parts;
 	a->idle_parts = p;
@@ -268,7 +274,8 @@ static void run_flushes(struct blk_aio *a)
 
 		if (a->sync_landed) {
 			a->sync_landed = false;
-			r = host_synced(&a->node->host, a->sync_result);
+			r = abandoned(a->sync_result) ? host_sync(&a->node->host)
+						      : host_synced(&a->node->host, a->sync_result);
 			if (r == 0 && (a->node->commit == COMMIT_IDLE ||
 				       a->node->commit_id != a->commit_id)) {
 				/* A synchronous flush finished our commit for us, or failed to. */

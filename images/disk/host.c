@@ -161,12 +161,13 @@ int host_synced(struct host *h, int result)
 
 int host_sync(struct host *h)
 {
-	int r = host_will(h, HOST_SYNC, 0, 0, NULL);
+	int r;
 
-	if (r == 0)
-		do
+	do {
+		r = host_will(h, HOST_SYNC, 0, 0, NULL);
+		if (r == 0)
 			r = fdatasync(h->fd) < 0 ? -errno : 0;
-		while (r == -EINTR);
+	} while (r == -EINTR);
 	return host_synced(h, r);
 }
 

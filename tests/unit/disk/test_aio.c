@@ -310,6 +310,39 @@ static void a_sync_that_failed_stays_failed(void **state)
 	close(d.below);
 }
 
+static int interrupt_a_sync(void *ctx, enum host_op op, int fd, uint64_t off, uint64_t len,
+			    const struct iov_pos *data)
+{
+	bool *interrupted = ctx;
+
+	(void)fd;
+	(void)off;
+	(void)len;
+	(void)data;
+	if (op != HOST_SYNC || *interrupted)
+		return 0;
+	*interrupted = true;
+	return -EINTR;
+}
+
+/* One that was only not made is made, and is no failure. */
+static void a_sync_that_was_interrupted_is_made(void **state)
+{
+	bool interrupted = false;
+	const struct host_watch watch = {.op = interrupt_a_sync, .ctx = &interrupted};
+	struct disk d = disk_new(0);
+
+	(void)state;
+	assert_int_equal(once(d.aio, BLK_WRITE, 0, 4096, 1), 0);
+	host_set_watch(&watch);
+	assert_int_equal(once(d.aio, BLK_FLUSH, 0, 0, 0), 0);
+	host_set_watch(NULL);
+	assert_true(interrupted);
+	assert_int_equal(once(d.aio, BLK_WRITE, CLUSTER, 4096, 2), 0);
+	expect(d.aio, CLUSTER, 4096, 2);
+	disk_free(&d);
+}
+
 /* Transfers larger and more scattered than one operation of the ring takes. */
 static void long_lists_are_cut(void **state)
 {
@@ -361,6 +394,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(flushes_share_a_commit),
 	cmocka_unit_test(a_flush_may_be_overtaken),
 	cmocka_unit_test(a_sync_that_failed_stays_failed),
+	cmocka_unit_test(a_sync_that_was_interrupted_is_made),
 	cmocka_unit_test(long_lists_are_cut),
 	cmocka_unit_test(read_only_disks_answer),
 };
