@@ -128,23 +128,29 @@ static void name_features(struct qcow2_header *h, const uint8_t *table, size_t b
 	}
 }
 
-/* `raw` is the first cluster, `n` bytes of it (the file may be shorter). */
+/*
+ * `raw` is the first cluster, `n` bytes of it (the file may be shorter). The backing file's name
+ * ends the extensions, too: QEMU once wrote it behind the header, with none and without an end.
+ */
 static int decode_extensions(const uint8_t *raw, size_t n, struct qcow2_header *h, struct err *err)
 {
+	const uint64_t backing_off = get_be64(raw + 8);
 	const uint8_t *names = NULL;
 	size_t names_bytes = 0, at = h->length;
 
+	if (backing_off)
+		n = min_u64(n, backing_off);
 	while (at + 8 <= n) {
 		uint32_t type = get_be32(raw + at), len = get_be32(raw + at + 4);
 
 		if (type == QCOW2_EXT_END)
 			break;
 		if (len > n - at - 8)
-			return err_set(
-				err, ERR_CORRUPT,
-				"offset %zu: a header extension of %u bytes leaves the first "
-				"cluster",
-				at, len);
+			return err_set(err, ERR_CORRUPT,
+				       "offset %zu: a header extension of %u bytes leaves %s", at,
+				       len,
+				       backing_off ? "its room in front of the backing file's name"
+						   : "the first cluster");
 		if (type == QCOW2_EXT_FEATURE_NAMES) {
 			names = raw + at + 8;
 			names_bytes = len;

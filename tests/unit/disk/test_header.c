@@ -144,6 +144,29 @@ static void features_are_named_by_the_image(void **state)
 	close(fd);
 }
 
+/* As QEMU wrote version 2 before there were extensions: nothing says that there are none. */
+static void old_images_have_the_name_behind_the_header(void **state)
+{
+	static const char name[] = "/images/base.raw";
+	int fd = mem_qcow2(1 << 20, 65536, false);
+	uint8_t raw[16] = {0};
+	struct blk_info info;
+	struct err err = {0};
+
+	(void)state;
+	put_be32(raw + 4, 2);
+	assert_int_equal(pwrite_all(fd, raw + 4, 4, 4), 0);
+	put_be64(raw, 72);
+	put_be32(raw + 8, sizeof(name) - 1);
+	assert_int_equal(pwrite_all(fd, raw, 12, 8), 0);
+	assert_int_equal(pwrite_all(fd, name, sizeof(name) - 1, 72), 0);
+	if (blk_probe(fd, &info, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(info.backing, name);
+	assert_int_equal(info.qcow2_version, 2);
+	close(fd);
+}
+
 static void chains_must_be_exact(void **state)
 {
 	int base = mem_qcow2(1 << 20, 65536, false), raw = mem_file("x", 1);
@@ -215,6 +238,7 @@ int main(void)
 		cmocka_unit_test(each_lie_is_told),
 		cmocka_unit_test(short_files_are_no_images),
 		cmocka_unit_test(features_are_named_by_the_image),
+		cmocka_unit_test(old_images_have_the_name_behind_the_header),
 		cmocka_unit_test(chains_must_be_exact),
 		cmocka_unit_test(images_from_outside_are_only_disks),
 	};
