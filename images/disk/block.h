@@ -156,8 +156,9 @@ struct blk_create {
 int qcow2_create(int fd, const struct blk_create *, struct err *);
 
 /*
- * Grows the virtual size; shrinking is ERR_UNSUPPORTED with both numbers. The image must not be
- * open. What is new reads as zeroes: qcow2_create makes no overlay smaller than its backing file.
+ * Grows the virtual size; shrinking is ERR_UNSUPPORTED with both numbers. So is growing a version 2
+ * image with snapshots: these would forget their size. The image must not be open. What is new
+ * reads as zeroes: qcow2_create makes no overlay smaller than its backing file.
  */
 int blk_grow(int fd, enum blk_format, uint64_t size, struct err *);
 

@@ -58,6 +58,11 @@ static int grow_qcow2(struct node *node, uint64_t size, struct err *err)
 	uint8_t raw[8];
 	int r;
 
+	/* Their snapshots do not say how large the disk was: after this nobody would know. */
+	if (q->h.version < 3 && q->h.snapshots)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "growing a version 2 image that has snapshots is not supported "
+			       "(`qemu-img amend -o compat=1.1` makes it version 3)");
 	if (entries > QCOW2_MAX_L1_BYTES / 8)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "a disk of %llu bytes needs clusters larger than %llu bytes",

@@ -512,6 +512,29 @@ static void growing_keeps_the_data(void **state)
 	close(fd);
 }
 
+/* The size of a snapshot's disk is in its extra data, which version 2 has none of. */
+static void old_snapshots_forbid_to_grow(void **state)
+{
+	static const uint8_t none[64];
+	int fd = mem_qcow2(1 << 20, CLUSTER, false);
+	uint8_t raw[12];
+
+	(void)state;
+	assert_int_equal(pwrite_all(fd, none, sizeof(none), AT_FREE), 0);
+	put_be32(raw, 1);
+	put_be64(raw + 4, AT_FREE);
+	assert_int_equal(pwrite_all(fd, raw, sizeof(raw), 60), 0);
+	if (blk_grow(fd, BLK_QCOW2, 2 << 20, &err) < 0)
+		fail_msg("version 3: %s", err.msg);
+	put_be32(raw, 2);
+	assert_int_equal(pwrite_all(fd, raw, 4, 4), 0);
+	assert_int_equal(blk_grow(fd, BLK_QCOW2, 3 << 20, &err), -1);
+	assert_int_equal(err.kind, ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "snapshots"));
+	blk_close(mem_must_open(fd, 0));
+	close(fd);
+}
+
 static void creation_checks_what_it_is_asked(void **state)
 {
 	static const struct {
@@ -581,6 +604,7 @@ int main(void)
 		cmocka_unit_test(refcounts_do_not_underflow),
 		cmocka_unit_test(autoclear_bits_are_cleared_by_writers),
 		cmocka_unit_test(growing_keeps_the_data),
+		cmocka_unit_test(old_snapshots_forbid_to_grow),
 		cmocka_unit_test(creation_checks_what_it_is_asked),
 	};
 
