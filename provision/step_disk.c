@@ -222,13 +222,14 @@ fail:
 	return -1;
 }
 
-static int grow(const struct disk_work *w, struct err *err)
+static int grow(const struct run *run, const struct disk_work *w, struct err *err)
 {
 	auto_close int fd = open(w->file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t below = strcmp(w->key, "disk") ? 0 : run->state.image_size;
 
 	if (fd < 0)
 		return err_sys(err, ERR_HOST, "cannot open '%s'", w->file);
-	if (blk_grow(fd, w->format, w->want, err) < 0)
+	if (blk_grow(fd, w->format, w->want, below, err) < 0)
 		return err_wrap(err, "%s", w->file);
 	return fdatasync(fd) < 0 ? err_sys(err, ERR_HOST, "cannot write '%s'", w->file) : 0;
 }
@@ -270,7 +271,7 @@ static int disk_apply(struct run *run, void *arg, enum step_state was, struct er
 				 "it",
 				 w->file);
 		if (check_image_fits(run, w, err) < 0 ||
-		    (w->have ? grow(w, err) : create(run, w, err)) < 0)
+		    (w->have ? grow(run, w, err) : create(run, w, err)) < 0)
 			return -1;
 		remember(&run->state, w);
 	}

@@ -158,9 +158,10 @@ int qcow2_create(int fd, const struct blk_create *, struct err *);
 /*
  * Grows the virtual size; shrinking is ERR_UNSUPPORTED with both numbers. So is growing a version 2
  * image with snapshots: these would forget their size. The image must not be open. What is new
- * reads as zeroes: qcow2_create makes no overlay smaller than its backing file.
+ * reads as zeroes, so an overlay must not be smaller than its backing file, which presents
+ * `backing_size` bytes (0: there is none).
  */
-int blk_grow(int fd, enum blk_format, uint64_t size, struct err *);
+int blk_grow(int fd, enum blk_format, uint64_t size, uint64_t backing_size, struct err *);
 
 /* What a file says it is, for images that enter the cache and for `image inspect`. */
 struct blk_info {

@@ -80,7 +80,8 @@ static int grow_raw(struct node *node, uint64_t size, struct err *err)
 	return r < 0 ? fail(err, r) : 0;
 }
 
-static int open_and_grow(struct node *node, enum blk_format format, uint64_t size, struct err *err)
+static int open_and_grow(struct node *node, enum blk_format format, uint64_t size,
+			 uint64_t backing_size, struct err *err)
 {
 	if (host_lock(&node->host, true, err) < 0)
 		return -1;
@@ -94,11 +95,16 @@ static int open_and_grow(struct node *node, enum blk_format format, uint64_t siz
 			       (unsigned long long)node->size, (unsigned long long)size);
 	if (size == node->size)
 		return 0;
+	if (node->size < backing_size)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "an overlay of %llu bytes cannot grow: what its larger backing file "
+			       "(%llu) holds there would appear (`qemu-img resize` writes zeroes)",
+			       (unsigned long long)node->size, (unsigned long long)backing_size);
 	return format == BLK_QCOW2 ? grow_qcow2(node, align_up(size, 512), err)
 				   : grow_raw(node, size, err);
 }
 
-int blk_grow(int fd, enum blk_format format, uint64_t size, struct err *err)
+int blk_grow(int fd, enum blk_format format, uint64_t size, uint64_t backing_size, struct err *err)
 {
 	struct node *node;
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0), r;
@@ -114,7 +120,7 @@ int blk_grow(int fd, enum blk_format format, uint64_t size, struct err *err)
 	node->writable = true;
 	r = host_open(&node->host, copy, err);
 	if (r == 0) {
-		r = open_and_grow(node, format, size, err);
+		r = open_and_grow(node, format, size, backing_size, err);
 		host_unlock(&node->host);
 	}
 	node_close(node);

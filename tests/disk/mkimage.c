@@ -3,7 +3,7 @@
 // Makes or grows an image, as its own process:
 //
 //	mkimage [--cluster BYTES] [--extended] FILE SIZE [FORMAT:BACKING]
-//	mkimage --grow FORMAT FILE SIZE
+//	mkimage --grow FORMAT FILE SIZE [FORMAT:BACKING]
 //
 // SIZE 0 is the backing file's.
 #include <fcntl.h>
@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 	fd = open(argv[optind], O_RDWR | O_CLOEXEC | (grow ? 0 : O_CREAT | O_TRUNC), 0600);
 	if (grow) {
 		if (blk_format_parse(grow, &format, &err) < 0 ||
-		    blk_grow(fd, format, how.size, &err) < 0)
+		    blk_grow(fd, format, how.size, how.backing_size, &err) < 0)
 			return fail(argv[optind], &err);
 		return 0;
 	}

@@ -356,7 +356,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	if (!valid || rdonly) {
 		/* Growing opens it in another way. */
-		(void)blk_grow(fd, BLK_QCOW2, GUEST_CLUSTERS * shape.cluster * 1000, &err);
+		(void)blk_grow(fd, BLK_QCOW2, GUEST_CLUSTERS * shape.cluster * 1000, 0, &err);
 	} else {
 		size_t size;
 		uint8_t *end = mem_bytes(fd, &size);

@@ -228,7 +228,7 @@ static void growing_fails_without_harm(void **state)
 		assert_int_equal(blk_write(blk, 0, pattern(5, SIZE), SIZE), 0);
 		assert_int_equal(blk_close(blk), 0);
 		host_set_watch(&watch);
-		r = blk_grow(fd, BLK_QCOW2, 50 << 20, &err);
+		r = blk_grow(fd, BLK_QCOW2, 50 << 20, 0, &err);
 		host_set_watch(NULL);
 		assert_int_equal(mem_corruptions(fd), 0);
 		blk = mem_must_open(fd, 0);

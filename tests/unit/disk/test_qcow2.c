@@ -489,7 +489,7 @@ static void growing_keeps_the_data(void **state)
 	put(blk, 0, 1 << 20, 9);
 	blk_close(blk);
 	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
-		if (blk_grow(fd, BLK_QCOW2, sizes[i], &err) < 0)
+		if (blk_grow(fd, BLK_QCOW2, sizes[i], 0, &err) < 0)
 			fail_msg("%s", err.msg);
 		blk = mem_must_open(fd, 0);
 		assert_int_equal(blk_size(blk), sizes[i]);
@@ -499,16 +499,28 @@ static void growing_keeps_the_data(void **state)
 		assert_int_equal(blk_close(blk), 0);
 		assert_int_equal(mem_corruptions(fd) + mem_leaks(fd), 0);
 	}
-	assert_int_equal(blk_grow(fd, BLK_QCOW2, 1 << 20, &err), -1);
+	assert_int_equal(blk_grow(fd, BLK_QCOW2, 1 << 20, 0, &err), -1);
 	assert_non_null(strstr(err.msg, "from 53687091200 to 1048576"));
-	assert_int_equal(blk_grow(fd, BLK_QCOW2, UINT64_C(1) << 40, &err), -1);
+	assert_int_equal(blk_grow(fd, BLK_QCOW2, UINT64_C(1) << 40, 0, &err), -1);
 	assert_int_equal(err.kind, ERR_UNSUPPORTED);
-	assert_int_equal(blk_grow(fd, BLK_QCOW2, UINT64_MAX, &err), -1);
+	assert_int_equal(blk_grow(fd, BLK_QCOW2, UINT64_MAX, 0, &err), -1);
 	/* An image that is open is not grown. */
 	blk = mem_must_open(fd, 0);
-	assert_int_equal(blk_grow(mem_reopen(fd), BLK_QCOW2, UINT64_C(60) << 30, &err), -1);
+	assert_int_equal(blk_grow(mem_reopen(fd), BLK_QCOW2, UINT64_C(60) << 30, 0, &err), -1);
 	assert_int_equal(err.kind, ERR_CONFLICT);
 	blk_close(blk);
+	close(fd);
+}
+
+static void growing_shows_nothing_from_below(void **state)
+{
+	int fd = mem_overlay(1 << 20, CLUSTER, false, BLK_RAW, 1 << 20);
+
+	(void)state;
+	assert_int_equal(blk_grow(fd, BLK_QCOW2, 3 << 20, 2 << 20, &err), -1);
+	assert_int_equal(err.kind, ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "an overlay of 1048576 bytes"));
+	assert_int_equal(blk_grow(fd, BLK_QCOW2, 3 << 20, 1 << 20, &err), 0);
 	close(fd);
 }
 
@@ -524,11 +536,11 @@ static void old_snapshots_forbid_to_grow(void **state)
 	put_be32(raw, 1);
 	put_be64(raw + 4, AT_FREE);
 	assert_int_equal(pwrite_all(fd, raw, sizeof(raw), 60), 0);
-	if (blk_grow(fd, BLK_QCOW2, 2 << 20, &err) < 0)
+	if (blk_grow(fd, BLK_QCOW2, 2 << 20, 0, &err) < 0)
 		fail_msg("version 3: %s", err.msg);
 	put_be32(raw, 2);
 	assert_int_equal(pwrite_all(fd, raw, 4, 4), 0);
-	assert_int_equal(blk_grow(fd, BLK_QCOW2, 3 << 20, &err), -1);
+	assert_int_equal(blk_grow(fd, BLK_QCOW2, 3 << 20, 0, &err), -1);
 	assert_int_equal(err.kind, ERR_UNSUPPORTED);
 	assert_non_null(strstr(err.msg, "snapshots"));
 	blk_close(mem_must_open(fd, 0));
@@ -604,6 +616,7 @@ int main(void)
 		cmocka_unit_test(refcounts_do_not_underflow),
 		cmocka_unit_test(autoclear_bits_are_cleared_by_writers),
 		cmocka_unit_test(growing_keeps_the_data),
+		cmocka_unit_test(growing_shows_nothing_from_below),
 		cmocka_unit_test(old_snapshots_forbid_to_grow),
 		cmocka_unit_test(creation_checks_what_it_is_asked),
 	};
