@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "base/util.h"
 #include "base/yaml/lines.h"
-#include "base/yaml/utf8.h"
 #include "base/yaml/yaml.h"
 
 enum { SHOWN_CHARS = 100, SHOWN_BEFORE = 70 }; /* of a long line: around the caret */

@@ -7,8 +7,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/util.h"
-#include "base/yaml/utf8.h"
 #include "base/yaml/yaml.h"
 
 /* A longer key is written '? key': an implicit one has at most 1024 characters (8.2.2). */

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/util.h"
-#include "base/yaml/utf8.h"
 #include "base/yaml/yaml.h"
 
 static void put_string(const char *s, size_t len, struct buf *out)

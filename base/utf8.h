@@ -2,8 +2,8 @@
  *
  * UTF-8 by the character (RFC 3629), for what shows or writes texts that others chose.
  */
-#ifndef BASE_YAML_UTF8_H
-#define BASE_YAML_UTF8_H
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
