@@ -8,38 +8,26 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "base/util.h"
 
-/* The code point at p, and how many bytes it took; 0xFFFFFFFF with *len 1 when it is not UTF-8. */
+enum { UNREADABLE = '?' };
+
+/* The code point at p, and how many bytes it took. */
 static uint32_t decode_utf8(const uint8_t *p, size_t left, size_t *len)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = p[0] < 0x80		   ? 1
-		   : (p[0] & 0xE0) == 0xC0 ? 2
-		   : (p[0] & 0xF0) == 0xE0 ? 3
-		   : (p[0] & 0xF8) == 0xF0 ? 4
-					   : 0;
-	uint32_t c = n == 1 ? p[0] : p[0] & (0x7F >> n);
+	uint32_t c = UNREADABLE;
 
-	*len = 1;
-	if (!n || n > left)
-		return UINT32_MAX;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xC0) != 0x80)
-			return UINT32_MAX;
-		c = c << 6 | (p[i] & 0x3F);
-	}
-	if (c < least[n] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
-		return UINT32_MAX;
-	*len = n;
+	*len = utf8_char((const char *)p, left, &c);
+	if (!*len)
+		*len = 1;
 	return c;
 }
 
 static size_t encode_utf8(uint32_t c, char out[4])
 {
-	/* C0 and C1 controls, and the two separators that some terminals treat as line ends. */
-	if (c == UINT32_MAX || c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029)
-		c = '?';
+	if (!utf8_shown(c))
+		c = UNREADABLE;
 	if (c < 0x80) {
 		out[0] = (char)c;
 		return 1;
@@ -118,7 +106,7 @@ size_t clean_utf16(char *dst, size_t n, const void *src, size_t units)
 			}
 		}
 		if (c >= 0xD800 && c <= 0xDFFF)
-			c = UINT32_MAX;
+			c = UNREADABLE;
 		if (!put(dst, n, &at, c))
 			break;
 	}

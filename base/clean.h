@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Labels, titles and command lines come from whoever made the image and end on somebody's terminal
- * or in JSON. What leaves this layer is therefore valid UTF-8 without control characters.
+ * or in JSON. What leaves this layer is therefore valid UTF-8 without control characters, those for
+ * the direction of writing included.
  */
 #ifndef BASE_CLEAN_H
 #define BASE_CLEAN_H

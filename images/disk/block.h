@@ -170,7 +170,7 @@ struct blk_info {
 	unsigned qcow2_version;			     /* 2, 3; 0 for raw */
 	uint32_t cluster_size;
 	bool dirty, corrupt, compressed_zstd, extended_l2, encrypted, external_data;
-	char backing[1024];	    /* empty: none */
+	char backing[1024];	    /* to be shown (base/clean.h); empty: none */
 	char unknown_features[256]; /* names of incompatible features we refuse; empty: none */
 };
 int blk_probe(int fd, struct blk_info *, struct err *);

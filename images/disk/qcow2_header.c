@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "base/util.h"
 
 bool qcow2_magic(const struct host *host)
@@ -172,14 +173,13 @@ static int decode_backing(const uint8_t *raw, size_t n, struct qcow2_header *h, 
 		return err_set(err, ERR_CORRUPT,
 			       "offset 8: a backing file name of %u bytes at %llu", len,
 			       (unsigned long long)off);
-	memcpy(h->backing, raw + off, len);
-	h->backing[len] = 0;
-	/* It will be shown to people: nothing that a terminal would obey. */
 	for (uint32_t i = 0; i < len; i++)
-		if ((uint8_t)h->backing[i] < ' ' || h->backing[i] == 0x7f)
+		if (raw[off + i] < ' ' || raw[off + i] == 0x7f)
 			return err_set(err, ERR_CORRUPT,
 				       "offset %llu: a control character in the backing file name",
 				       (unsigned long long)off + i);
+	/* We show it and open nothing by it: nothing that a terminal would obey. */
+	clean_copy(h->backing, sizeof(h->backing), raw + off, len);
 	return 0;
 }
 

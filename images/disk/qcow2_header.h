@@ -76,7 +76,7 @@ struct qcow2_header {
 	uint32_t length;
 	unsigned compression; /* enum qcow2_compression, or what we do not know */
 	bool extended_l2;
-	char backing[QCOW2_MAX_NAME + 1]; /* empty: none */
+	char backing[QCOW2_MAX_NAME + 1]; /* to be shown (base/clean.h); empty: none */
 	char refused[256]; /* names of incompatible features that we do not serve; empty: none */
 };
 

@@ -147,7 +147,7 @@ static void features_are_named_by_the_image(void **state)
 /* As QEMU wrote version 2 before there were extensions: nothing says that there are none. */
 static void old_images_have_the_name_behind_the_header(void **state)
 {
-	static const char name[] = "/images/base.raw";
+	static const char name[] = "/images/b\xc3\xa4se.raw";
 	int fd = mem_qcow2(1 << 20, 65536, false);
 	uint8_t raw[16] = {0};
 	struct blk_info info;
@@ -164,6 +164,27 @@ static void old_images_have_the_name_behind_the_header(void **state)
 		fail_msg("%s", err.msg);
 	assert_string_equal(info.backing, name);
 	assert_int_equal(info.qcow2_version, 2);
+	close(fd);
+}
+
+/* Nothing is opened by it, but it is shown. */
+static void backing_names_are_clean(void **state)
+{
+	int fd = mem_overlay(1 << 20, 65536, false, BLK_RAW, 1 << 20);
+	struct blk_info info;
+	struct err err = {0};
+	uint8_t at[8];
+
+	(void)state;
+	assert_int_equal(pread_all(fd, at, sizeof(at), 8, NULL), 0);
+	assert_int_equal(pwrite_all(fd,
+				    "\xc2\x9b"
+				    "m\xff"
+				    "w",
+				    5, get_be64(at)),
+			 0);
+	assert_int_equal(blk_probe(fd, &info, &err), 0);
+	assert_string_equal(info.backing, "?m?w");
 	close(fd);
 }
 
@@ -239,6 +260,7 @@ int main(void)
 		cmocka_unit_test(short_files_are_no_images),
 		cmocka_unit_test(features_are_named_by_the_image),
 		cmocka_unit_test(old_images_have_the_name_behind_the_header),
+		cmocka_unit_test(backing_names_are_clean),
 		cmocka_unit_test(chains_must_be_exact),
 		cmocka_unit_test(images_from_outside_are_only_disks),
 	};

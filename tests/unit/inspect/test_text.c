@@ -24,12 +24,15 @@ static void test_clean(void **state)
 		{"tab\tesc\x1b[0m", "tab?esc?[0m"},
 		{"\x7f", "?"},
 		{"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
-		{"\xc2\x9b", "?"},	      /* C1: a terminal's CSI */
-		{"\xe2\x80\xa8", "?"},	      /* line separator */
-		{"\xc0\xaf", "??"},	      /* overlong */
-		{"\xed\xa0\x80", "???"},      /* surrogate */
-		{"\xf5\x80\x80\x80", "????"}, /* above U+10FFFF */
-		{"\xc3", "?"},		      /* cut off */
+		{"\xc2\x9b", "?"},		    /* C1: a terminal's CSI */
+		{"\xe2\x80\xa8", "?"},		    /* line separator */
+		{"\xe2\x80\xaa\xe2\x80\xae", "??"}, /* an embedding, an override */
+		{"\xe2\x81\xa6\xe2\x81\xa9", "??"}, /* an isolate, its end */
+		{"\xe2\x81\xa5\xe2\x80\xaf", "\xe2\x81\xa5\xe2\x80\xaf"}, /* their neighbours */
+		{"\xc0\xaf", "??"},					  /* overlong */
+		{"\xed\xa0\x80", "???"},				  /* surrogate */
+		{"\xf5\x80\x80\x80", "????"},				  /* above U+10FFFF */
+		{"\xc3", "?"},						  /* cut off */
 		{"\xe2\x82", "??"},
 		{"\x80"
 		 "x",
