@@ -34,8 +34,8 @@ static void init_l2_cache(struct qcow2 *q)
 	cache_init(&q->l2, slice, (unsigned)max_u64(min_u64(whole, MAX_L2_SLICES), MIN_L2_SLICES));
 }
 
-/* A table of big-endian offsets; its size was bounded by qcow2_header_check. */
-static int load_table(struct qcow2 *q, uint64_t off, uint64_t n, uint64_t **out, struct err *err)
+int qcow2_load_table(const struct qcow2 *q, uint64_t off, uint64_t n, uint64_t **out,
+		     struct err *err)
 {
 	uint64_t *table = malloc(max_u64(n, 1) * sizeof(*table));
 	int r;
@@ -81,7 +81,7 @@ static int prepare_writing(struct qcow2 *q, struct err *err)
 {
 	q->reftable_size = q->h.reftable_clusters * q->cluster_size / 8;
 	cache_init(&q->refblocks, min_u64(SLICE_BYTES, q->cluster_size), REFBLOCK_SLICES);
-	if (load_table(q, q->h.reftable_off, q->reftable_size, &q->reftable, err) < 0)
+	if (qcow2_load_table(q, q->h.reftable_off, q->reftable_size, &q->reftable, err) < 0)
 		return -1;
 	if (qcow2_load_metadata_set(q, err) < 0)
 		return -1;
@@ -115,7 +115,7 @@ int qcow2_open_alone(struct node *node, struct err *err)
 	node->size = q->h.size;
 	node->cluster_size = (uint32_t)q->cluster_size;
 	init_l2_cache(q);
-	if (load_table(q, q->h.l1_off, q->h.l1_size, &q->l1, err) < 0)
+	if (qcow2_load_table(q, q->h.l1_off, q->h.l1_size, &q->l1, err) < 0)
 		return -1;
 	return node->writable ? prepare_writing(q, err) : 0;
 }

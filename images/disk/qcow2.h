@@ -9,6 +9,7 @@
  *   qcow2_compressed.c  compressed clusters (inflate.c decompresses)
  *   qcow2_refcount.c    refcounts of every width, finding free clusters, growing the refcount table
  *   qcow2_overlap.c     which host clusters hold metadata
+ *   qcow2_uncounted.c   what no refcount block counts must not be in use
  *   qcow2_write.c       writes that need new clusters, copy-on-write
  *   qcow2_zero.c        zeroing and discarding
  *   qcow2_commit.c      what may reach the disk before what; the theory of operation is there
@@ -194,6 +195,8 @@ struct cluster_run {
 	bool fresh; /* never written: reads as zeroes */
 };
 
+/* How many refcounts fit. */
+uint64_t qcow2_refcounts_in(const struct qcow2 *, uint64_t bytes);
 /* One to `want` adjacent clusters, counted as used once. */
 int qcow2_alloc(struct qcow2 *, uint64_t want, struct cluster_run *);
 /* Exactly n adjacent ones, for a table. */
@@ -209,8 +212,16 @@ void qcow2_release_run(struct qcow2 *, const struct unref *);
 
 /* --- the rest -------------------------------------------------------------------------------- */
 
-/* Fills q->metadata and refuses an image whose tables overlap (qcow2_overlap.c). */
+/*
+ * Fills q->metadata and refuses an image whose tables overlap, or refer to what is not counted
+ * (qcow2_overlap.c).
+ */
 int qcow2_load_metadata_set(struct qcow2 *, struct err *);
+/* Whether there is a refcount block for every cluster of the file (qcow2_uncounted.c). */
+bool qcow2_all_counted(const struct qcow2 *);
+/* If not: refuses an L1 table that leads to such clusters. `seen`: the L2 tables so far. */
+int qcow2_check_counted(const struct qcow2 *, const uint64_t *l1, uint64_t n,
+			struct cluster_set *seen, struct err *);
 /* Sets the corrupt bit, so that nobody writes before a repair. Returns -EIO (qcow2_commit.c). */
 int qcow2_mark_corrupt(struct qcow2 *);
 
@@ -228,6 +239,8 @@ void qcow2_unref_entry(struct qcow2 *, const struct l2_entry *);
 int qcow2_zero(struct node *, uint64_t off, uint64_t len, bool may_unmap);
 int qcow2_discard(struct node *, uint64_t off, uint64_t len);
 
+/* A table of big-endian offsets, of a size that was checked; the caller frees it (qcow2.c). */
+int qcow2_load_table(const struct qcow2 *, uint64_t off, uint64_t n, uint64_t **out, struct err *);
 /* Opens an image whose backing file does not matter, for growing it. */
 int qcow2_open_alone(struct node *, struct err *);
 

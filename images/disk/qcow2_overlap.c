@@ -123,8 +123,21 @@ static int add_tables(struct qcow2 *q, const char *what, const uint64_t *table, 
 	return 0;
 }
 
-/* "Snapshot table entry": 40 bytes, then extra data, id and name, padded to 8. */
-static int add_snapshots(struct qcow2 *q, struct err *err)
+static int check_snapshot(struct qcow2 *q, uint64_t l1_off, uint64_t n, struct cluster_set *seen,
+			  struct err *err)
+{
+	auto_free uint64_t *l1 = NULL;
+
+	if (qcow2_load_table(q, l1_off, n, &l1, err) < 0)
+		return -1;
+	return qcow2_check_counted(q, l1, n, seen, err);
+}
+
+/*
+ * "Snapshot table entry": 40 bytes, then extra data, id and name, padded to 8. `seen`, unless NULL,
+ * is for qcow2_check_counted.
+ */
+static int add_snapshots(struct qcow2 *q, struct cluster_set *seen, struct err *err)
 {
 	uint64_t at = q->h.snapshots_off, file_size = q->file_end;
 
@@ -146,6 +159,8 @@ static int add_snapshots(struct qcow2 *q, struct err *err)
 				       (unsigned long long)l1_off, (unsigned long long)l1_bytes);
 		if (add_area(q, "snapshot's L1 table", l1_off, l1_bytes, err) < 0)
 			return -1;
+		if (seen && check_snapshot(q, l1_off, l1_bytes / 8, seen, err) < 0)
+			return -1;
 		at += align_up(UINT64_C(40) + get_be32(raw + 36) + get_be16(raw + 12) +
 				       get_be16(raw + 14),
 			       8);
@@ -159,6 +174,10 @@ static int add_snapshots(struct qcow2 *q, struct err *err)
 
 int qcow2_load_metadata_set(struct qcow2 *q, struct err *err)
 {
+	struct cluster_set seen = {0};
+	bool counted = qcow2_all_counted(q);
+	int r;
+
 	if (add_area(q, "header", 0, 1, err) < 0 ||
 	    add_area(q, "L1 table", q->h.l1_off, UINT64_C(8) * q->h.l1_size, err) < 0 ||
 	    add_area(q, "refcount table", q->h.reftable_off,
@@ -166,5 +185,9 @@ int qcow2_load_metadata_set(struct qcow2 *q, struct err *err)
 	    add_tables(q, "L1 entry", q->l1, q->h.l1_size, L1_COPIED, err) < 0 ||
 	    add_tables(q, "refcount table entry", q->reftable, q->reftable_size, 0, err) < 0)
 		return -1;
-	return add_snapshots(q, err);
+	r = counted ? 0 : qcow2_check_counted(q, q->l1, q->h.l1_size, &seen, err);
+	if (r == 0)
+		r = add_snapshots(q, counted ? NULL : &seen, err);
+	cluster_set_done(&seen);
+	return r;
 }

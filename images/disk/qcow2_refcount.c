@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "images/disk/qcow2.h"
 
-static uint64_t refcounts_in(const struct qcow2 *q, uint64_t bytes)
+uint64_t qcow2_refcounts_in(const struct qcow2 *q, uint64_t bytes)
 {
 	return bytes * 8 >> q->h.refcount_order;
 }
@@ -63,8 +63,8 @@ static void entry_put(uint8_t *p, uint64_t index, unsigned order, uint64_t value
 /* The slice with a cluster's refcount, and the index there; *out is NULL without a block. */
 static int find_entry(struct qcow2 *q, uint64_t cluster, struct slice **out, uint64_t *index)
 {
-	uint64_t per_block = refcounts_in(q, q->cluster_size);
-	uint64_t per_slice = refcounts_in(q, q->refblocks.slice_size);
+	uint64_t per_block = qcow2_refcounts_in(q, q->cluster_size);
+	uint64_t per_slice = qcow2_refcounts_in(q, q->refblocks.slice_size);
 	uint64_t block = cluster / per_block, at = cluster % per_block, off;
 	int r;
 
@@ -148,7 +148,7 @@ int qcow2_zero_clusters(struct qcow2 *q, uint64_t cluster, uint64_t n, bool fres
  */
 static int write_blocks(struct qcow2 *q, uint64_t block, uint64_t nblocks, uint64_t used)
 {
-	uint64_t first = block * refcounts_in(q, q->cluster_size);
+	uint64_t first = block * qcow2_refcounts_in(q, q->cluster_size);
 	uint64_t off = first << q->cluster_bits;
 	uint64_t bytes = ((used << q->h.refcount_order) + 7) / 8;
 	uint8_t *raw;
@@ -179,7 +179,7 @@ static int write_blocks(struct qcow2 *q, uint64_t block, uint64_t nblocks, uint6
 /* Blocks needed in front of n clusters so that they count themselves and the n. */
 static uint64_t blocks_for(const struct qcow2 *q, uint64_t n)
 {
-	uint64_t per_block = refcounts_in(q, q->cluster_size);
+	uint64_t per_block = qcow2_refcounts_in(q, q->cluster_size);
 
 	return n / (per_block - 1) + 1;
 }
@@ -187,7 +187,7 @@ static uint64_t blocks_for(const struct qcow2 *q, uint64_t n)
 /* The table's entries for them. */
 static void put_entries(const struct qcow2 *q, uint64_t *out, uint64_t block, uint64_t nblocks)
 {
-	uint64_t first = block * refcounts_in(q, q->cluster_size);
+	uint64_t first = block * qcow2_refcounts_in(q, q->cluster_size);
 
 	for (uint64_t i = 0; i < nblocks; i++)
 		out[i] = (first + i) << q->cluster_bits;
@@ -257,7 +257,7 @@ static int grow_reftable(struct qcow2 *q, uint64_t need)
 	if (!table)
 		return -ENOMEM;
 	memcpy(table, q->reftable, q->reftable_size * sizeof(*table));
-	at = block * refcounts_in(q, q->cluster_size) + nblocks;
+	at = block * qcow2_refcounts_in(q, q->cluster_size) + nblocks;
 	put_entries(q, table + block, block, nblocks);
 	r = write_table(q, table, entries, at << q->cluster_bits);
 	if (r == 0)
@@ -303,14 +303,14 @@ static int add_blocks(struct qcow2 *q, uint64_t block, uint64_t n, uint64_t *fir
 		return r;
 	memcpy(q->reftable + block, entries, nblocks * sizeof(*entries));
 	blocks_are_metadata(q, block, nblocks);
-	*first = block * refcounts_in(q, q->cluster_size) + nblocks;
+	*first = block * qcow2_refcounts_in(q, q->cluster_size) + nblocks;
 	return 0;
 }
 
 /* Makes refcounts for a cluster that has none. */
 static int make_counted(struct qcow2 *q, uint64_t cluster)
 {
-	uint64_t block = cluster / refcounts_in(q, q->cluster_size), first;
+	uint64_t block = cluster / qcow2_refcounts_in(q, q->cluster_size), first;
 
 	if (block >= q->reftable_size) {
 		int r = grow_reftable(q, block + 1);
@@ -396,7 +396,7 @@ static uint64_t counted_blocks(const struct qcow2 *q)
 
 int qcow2_alloc_table(struct qcow2 *q, uint64_t n, struct cluster_run *out)
 {
-	const uint64_t per_block = refcounts_in(q, q->cluster_size);
+	const uint64_t per_block = qcow2_refcounts_in(q, q->cluster_size);
 	uint64_t end = counted_blocks(q) * per_block, run;
 	int r = 0;
 

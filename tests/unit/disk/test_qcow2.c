@@ -413,6 +413,77 @@ static void lying_tables_are_refused_for_writing(void **state)
 	}
 }
 
+/* With clusters of 512 bytes a refcount block counts 128 KiB; the table is cluster 1, L1 cluster 3.
+ */
+enum { SMALL = 512, SMALL_BLOCK_1 = SMALL + 8, SMALL_L1 = 3 * SMALL, SMALL_ENTRIES = 32 };
+
+static void expect_uncounted(int fd)
+{
+	struct err e = {0};
+
+	assert_null(mem_open(fd, BLK_QCOW2, -1, BLK_RAW, 0, &e));
+	assert_int_equal(e.kind, ERR_CORRUPT);
+	assert_non_null(strstr(e.msg, "no refcount block counts it"));
+}
+
+/* What is not counted would be taken for free. */
+static void lost_refcount_blocks_forbid_to_write(void **state)
+{
+	int fd = mem_qcow2(1 << 20, SMALL, false);
+	struct blk *blk = mem_must_open(fd, 0);
+	uint64_t block_1, end;
+	uint8_t l1[SMALL] = {0}, snapshot[SMALL] = {0}, header[12];
+	size_t size;
+
+	(void)state;
+	put(blk, 0, 300 * K, 7);
+	assert_int_equal(blk_close(blk), 0);
+	block_1 = peek(fd, SMALL_BLOCK_1);
+	assert_int_equal(block_1, 128 * K);
+	poke(fd, SMALL_BLOCK_1, 0);
+	expect_uncounted(fd);
+	blk = mem_must_open(fd, BLK_RDONLY);
+	expect(blk, 0, 300 * K, 7);
+	blk_close(blk);
+
+	/* Only a snapshot has it. */
+	free(mem_bytes(fd, &size));
+	end = align_up(size, SMALL);
+	assert_int_equal(pread_all(fd, l1, 8 * SMALL_ENTRIES, SMALL_L1, NULL), 0);
+	assert_int_equal(pwrite_all(fd, l1, SMALL, end), 0);
+	put_be64(snapshot, end);
+	put_be32(snapshot + 8, SMALL_ENTRIES);
+	assert_int_equal(pwrite_all(fd, snapshot, SMALL, end + SMALL), 0);
+	memset(l1, 0, SMALL);
+	assert_int_equal(pwrite_all(fd, l1, SMALL, SMALL_L1), 0);
+	blk_close(mem_must_open(fd, 0));
+	put_be32(header, 1);
+	put_be64(header + 4, end + SMALL);
+	assert_int_equal(pwrite_all(fd, header, sizeof(header), 60), 0);
+	expect_uncounted(fd);
+	poke(fd, SMALL_BLOCK_1, block_1);
+	blk_close(mem_must_open(fd, 0));
+	close(fd);
+}
+
+/* A file that was padded has such parts, too. */
+static void what_is_not_counted_may_be_free(void **state)
+{
+	int fd = mem_qcow2(1 << 20, SMALL, false);
+	struct blk *blk;
+
+	(void)state;
+	assert_int_equal(pwrite_all(fd, "", 1, (2 << 20) - 1), 0);
+	blk = mem_must_open(fd, 0);
+	put(blk, 0, 1 << 20, 7);
+	assert_int_equal(blk_close(blk), 0);
+	assert_int_equal(mem_corruptions(fd), 0);
+	blk = mem_must_open(fd, 0);
+	expect(blk, 0, 1 << 20, 7);
+	blk_close(blk);
+	close(fd);
+}
+
 /* Refcounts that call metadata free, and entries that point guest data at it. */
 static void metadata_is_never_overwritten(void **state)
 {
@@ -612,6 +683,8 @@ int main(void)
 		cmocka_unit_test(lying_l2_entries_cost_eio),
 		cmocka_unit_test(copies_that_fail_leak_nothing),
 		cmocka_unit_test(lying_tables_are_refused_for_writing),
+		cmocka_unit_test(lost_refcount_blocks_forbid_to_write),
+		cmocka_unit_test(what_is_not_counted_may_be_free),
 		cmocka_unit_test(metadata_is_never_overwritten),
 		cmocka_unit_test(refcounts_do_not_underflow),
 		cmocka_unit_test(autoclear_bits_are_cleared_by_writers),
