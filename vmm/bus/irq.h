@@ -33,7 +33,8 @@ struct msi_ops {
 	/* Allocates; the returned id is used below; -1 on error. *eventfd is borrowed: owned by the id. */
 	int (*alloc)(void *ctx, int *eventfd, struct err *);
 	void (*release)(void *ctx, int id);
-	/* Unmasked with this message; called again when the guest rewrites it. */
+	/* Unmasked with this message; called again when the guest rewrites it. On failure it is routed
+	 * as before. */
 	int (*route)(void *ctx, int id, uint64_t addr, uint32_t data);
 	/* Masked: a signal must not reach the guest (the caller keeps it pending). */
 	void (*unroute)(void *ctx, int id);

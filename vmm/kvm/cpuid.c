@@ -164,7 +164,9 @@ static bool adjust(struct kvm_cpuid_entry2 *e, const struct cpuid_want *w)
 		return true;
 	case LEAF_KVM_FEATURES:
 		e->eax &= kvm_features;
-		e->eax |= BIT(KVM_FEATURE_MSI_EXT_DEST_ID); /* KVM_CAP_X2APIC_API is on (kvm.c) */
+		/* The guest may put bits 8 to 14 of a destination into bits 5 to 11 of an MSI's
+		 * address. KVM does not look there, but no id here has more than 8 bits. */
+		e->eax |= BIT(KVM_FEATURE_MSI_EXT_DEST_ID);
 		e->edx = 0;
 		return true;
 	default:

@@ -86,7 +86,7 @@ static int make_chips(struct kvm *k, struct err *err)
 {
 	uint64_t identity_map = LAYOUT_KVM_IDENTITY_MAP;
 	struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
-	/* MSI addresses carry the destination's upper bits: KVM_FEATURE_MSI_EXT_DEST_ID in cpuid.c. */
+	/* The upper half of an MSI address is bits 8 to 31 of the destination, as with real x2APICs. */
 	struct kvm_enable_cap x2apic = {
 		.cap = KVM_CAP_X2APIC_API,
 		.args[0] = KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,

@@ -22,15 +22,17 @@ enum {
 	PIC_PINS = 8,
 };
 
+struct msi_row {
+	bool used, routed;
+	int eventfd;
+	uint64_t addr;
+	uint32_t data;
+};
+
 struct kvm_routes {
 	int vm; /* borrowed */
 	pthread_mutex_t lock;
-	struct {
-		bool used, routed;
-		int eventfd;
-		uint64_t addr;
-		uint32_t data;
-	} msi[MAX_MSI];
+	struct msi_row msi[MAX_MSI];
 	unsigned nmsi; /* ids below it were used at some time */
 	struct kvm_irq_routing *table;
 };
@@ -167,14 +169,20 @@ out:
 static int route_msi(void *ctx, int id, uint64_t addr, uint32_t data)
 {
 	struct kvm_routes *r = ctx;
+	struct msi_row *row = &r->msi[id], was;
 	int rc = 0;
 
 	pthread_mutex_lock(&r->lock);
-	if (!r->msi[id].routed || r->msi[id].addr != addr || r->msi[id].data != data) {
-		r->msi[id].routed = true;
-		r->msi[id].addr = addr;
-		r->msi[id].data = data;
+	was = *row;
+	if (!row->routed || row->addr != addr || row->data != data) {
+		row->routed = true;
+		row->addr = addr;
+		row->data = data;
 		rc = set_table(r);
+		/* The guest chose a row that KVM does not take (bits 32 to 39 of the address, for
+		 * one), and with it in the table nobody else's would be taken either. */
+		if (rc < 0)
+			*row = was;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return rc;

@@ -47,11 +47,12 @@ static void route(struct pci_dev *d, struct msix_vector *v)
 
 	if (v->route == ROUTED)
 		return;
-	if (d->msi.ops->route(d->msi.ctx, v->id, addr, v->data) == 0)
+	if (d->msi.ops->route(d->msi.ctx, v->id, addr, v->data) == 0) {
 		v->route = ROUTED;
-	else
-		log_limited(&d->msix_log, LOG_ERROR, "%s: an MSI-X vector could not be routed",
-			    d->name);
+		return;
+	}
+	log_limited(&d->msix_log, LOG_ERROR, "%s: an MSI-X vector could not be routed", d->name);
+	unroute(d, v); /* not to the older message either */
 }
 
 /* msix_lock is held, after anything that decides over the vector has changed. */

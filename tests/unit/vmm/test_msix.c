@@ -234,6 +234,23 @@ static void test_a_route_that_fails(void **state)
 	assert_int_equal(fake_msi_signals(&p.msi, 0), 1);
 }
 
+static void test_a_new_message_that_cannot_be_routed(void **state)
+{
+	(void)state;
+	control(PCI_MSIX_FLAGS_ENABLE);
+	entry(0, 0xfee00000, 0x40, 0);
+	p.msi.fail_route = true;
+	vpci_write(&p, table + 4, 4, 1);
+	assert_false(p.msi.v[0].routed); /* to the old message neither */
+	pci_msix_notify(dev, 0);
+	assert_int_equal(fake_msi_signals(&p.msi, 0), 0);
+	assert_int_equal(vpci_read(&p, pba, 4), 1);
+	p.msi.fail_route = false;
+	vpci_write(&p, table + 4, 4, 0);
+	assert_true(p.msi.v[0].routed);
+	assert_int_equal(fake_msi_signals(&p.msi, 0), 1);
+}
+
 static void test_vectors_that_cannot_be_had(void **state)
 {
 	struct pci_dev *other = pci_dev_new(p.pci, -1, "greedy", &ids, NULL, &lock, NULL);
@@ -260,6 +277,7 @@ int main(void)
 		MSIX_TEST(test_access_widths),
 		MSIX_TEST(test_reset),
 		MSIX_TEST(test_a_route_that_fails),
+		MSIX_TEST(test_a_new_message_that_cannot_be_routed),
 		MSIX_TEST(test_vectors_that_cannot_be_had),
 	};
 
