@@ -459,11 +459,11 @@ void machine_stats(struct machine *m, struct machine_stats *out)
 	vcpus_exits(m->vcpus, &out->exits_io, &out->exits_mmio);
 	for (unsigned i = 0; i < m->nvirtio; i++) {
 		struct virtio_dev *d = m->virtio[i].dev;
+		char why[sizeof(d->broken_why)];
 
-		pthread_mutex_lock(&d->lock);
-		if (d->broken_why[0])
-			snprintf(out->last_broken, sizeof(out->last_broken), "%s: %s", d->id,
-				 d->broken_why);
-		pthread_mutex_unlock(&d->lock);
+		/* Without the device's lock: a disk holds it while the host writes for it. */
+		virtio_why_broken(d, why, sizeof(why));
+		if (why[0])
+			snprintf(out->last_broken, sizeof(out->last_broken), "%s: %s", d->id, why);
 	}
 }

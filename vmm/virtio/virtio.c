@@ -33,6 +33,7 @@ void virtio_init(struct virtio_dev *vd, const struct virtio_class *class, const 
 	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&vd->lock, &recursive);
 	pthread_mutexattr_destroy(&recursive);
+	pthread_mutex_init(&vd->why_lock, NULL);
 	vd->mem = mem;
 	vd->loop = loop;
 	vd->features = class->features | CORE_FEATURES;
@@ -46,6 +47,7 @@ void virtio_free(struct virtio_dev *vd)
 		return;
 	if (vd->class->free)
 		vd->class->free(vd);
+	pthread_mutex_destroy(&vd->why_lock);
 	pthread_mutex_destroy(&vd->lock);
 	free(vd);
 }
@@ -79,7 +81,9 @@ void virtio_broken(struct virtio_dev *vd, const char *fmt, ...)
 	if (vd->broken)
 		return;
 	va_start(ap, fmt);
+	pthread_mutex_lock(&vd->why_lock);
 	vsnprintf(vd->broken_why, sizeof(vd->broken_why), fmt, ap);
+	pthread_mutex_unlock(&vd->why_lock);
 	va_end(ap);
 	vd->broken = true;
 	vd->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -87,6 +91,13 @@ void virtio_broken(struct virtio_dev *vd, const char *fmt, ...)
 		    vd->id, vd->class->name, vd->broken_why);
 	if (active(vd)) /* virtio 1.2, 2.1.2 */
 		virtio_config_changed(vd);
+}
+
+void virtio_why_broken(struct virtio_dev *vd, char *out, size_t n)
+{
+	pthread_mutex_lock(&vd->why_lock);
+	snprintf(out, n, "%s", vd->broken_why);
+	pthread_mutex_unlock(&vd->why_lock);
 }
 
 bool virtio_pop(struct virtio_dev *vd, unsigned q, struct chain *c)
@@ -228,7 +239,9 @@ void virtio_reset(struct virtio_dev *vd)
 	vd->status = 0;
 	vd->negotiated = 0;
 	vd->broken = false;
+	pthread_mutex_lock(&vd->why_lock);
 	vd->broken_why[0] = '\0';
+	pthread_mutex_unlock(&vd->why_lock);
 	if (vd->transport_ops)
 		vd->transport_ops->reset(vd->transport);
 	virtio_unlock(vd);

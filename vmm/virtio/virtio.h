@@ -73,6 +73,7 @@ struct virtio_dev {
 	struct virtq vq[VIRTIO_MAX_QUEUES];
 	unsigned nqueues;
 	bool broken, paused;
+	pthread_mutex_t why_lock; /* a leaf; `lock`, too, is held to write broken_why */
 	char broken_why[128];
 	struct log_limit log;
 	const struct virtio_transport_ops *transport_ops;
@@ -128,6 +129,9 @@ void virtio_queue_notify(struct virtio_dev *, unsigned q);
 /* What lies beyond the device's configuration reads zero and is not written. */
 void virtio_cfg_read(struct virtio_dev *, unsigned off, void *, unsigned n);
 void virtio_cfg_write(struct virtio_dev *, unsigned off, const void *, unsigned n);
+
+/* Why it is broken; empty if it is not. Any thread; never waits for what the device is doing. */
+void virtio_why_broken(struct virtio_dev *, char *out, size_t n);
 
 /* For the transport (status 0) and the machine; each takes the lock. */
 void virtio_reset(struct virtio_dev *);

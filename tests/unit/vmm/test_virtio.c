@@ -235,6 +235,33 @@ static void test_activation_that_fails(void **state)
 	assert_int_equal(d.config_interrupts, 1);
 }
 
+static void *ask_why(void *why)
+{
+	virtio_why_broken(&toy->vd, why, 128);
+	return NULL;
+}
+
+/* A device that is busy, for as long as its disk likes, still says why it is broken. */
+static void test_why_while_it_is_busy(void **state)
+{
+	char why[128] = "?";
+	pthread_t thread;
+
+	(void)state;
+	ask_why(why);
+	assert_string_equal(why, "");
+	toy->refuse_activation = true;
+	up();
+	virtio_lock(&toy->vd);
+	pthread_create(&thread, NULL, ask_why, why);
+	pthread_join(thread, NULL);
+	virtio_unlock(&toy->vd);
+	assert_string_equal(why, "the host is out of toys");
+	virtio_set_status(&toy->vd, 0);
+	ask_why(why);
+	assert_string_equal(why, "");
+}
+
 /* --- queues --- */
 
 static void test_queue_before_features_ok(void **state)
@@ -444,6 +471,7 @@ int main(void)
 		CORE_TEST(test_bits_cannot_be_cleared),
 		CORE_TEST(test_reset),
 		CORE_TEST(test_activation_that_fails),
+		CORE_TEST(test_why_while_it_is_busy),
 		CORE_TEST(test_queue_before_features_ok),
 		CORE_TEST(test_queue_larger_than_offered),
 		CORE_TEST(test_queue_is_enabled_once),
