@@ -363,7 +363,7 @@ static int make_vcpus(struct machine *m, struct err *err)
 		return -1;
 	vcpus_coalesce_port(m->vcpus, PORT_COM1);
 	vcpus_coalesce_index(m->vcpus, PORT_RTC);
-	return 0;
+	return vcpus_start(m->vcpus, err);
 }
 
 /* --- the machine ----------------------------------------------------------------------------------------- */
@@ -376,6 +376,7 @@ struct machine *machine_new(const struct vmm_config *config, const struct machin
 
 	m->config = config;
 	m->env = *env;
+	m->paused = true;
 	m->power = (struct power){.event = end_from_device, .ctx = m};
 	pthread_mutex_init(&m->end_lock, NULL);
 	m->ports = bus_new("port", 0x10000);
@@ -392,11 +393,6 @@ struct machine *machine_new(const struct vmm_config *config, const struct machin
 fail:
 	machine_free(m);
 	return NULL;
-}
-
-int machine_start(struct machine *m, struct err *err)
-{
-	return vcpus_start(m->vcpus, err);
 }
 
 void machine_free(struct machine *m)

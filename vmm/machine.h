@@ -33,10 +33,9 @@ struct machine_env {
 
 /*
  * Builds it, every file of the configuration being an open descriptor (which stay the caller's: they
- * serve the next life too). Nothing runs until machine_start.
+ * serve the next life too). It is born paused, with all it needs to run: machine_resume starts it.
  */
 struct machine *machine_new(const struct vmm_config *, const struct machine_env *, struct err *);
-int machine_start(struct machine *, struct err *);
 void machine_free(struct machine *); /* stops what runs; NULL is fine */
 
 /* Ends this life, as a device would: any thread. */

@@ -100,8 +100,7 @@ static int run(struct session *s, const struct vmm_config *c, struct err *err)
 	enum power_event event;
 	const char *detail;
 
-	if (session_run(s, &event, &detail, err) < 0)
-		return -1;
+	session_run(s, &event, &detail);
 	report(&c->exit_report,
 	       json_pack("{s:s, s:s}", "reason", power_event_name(event), "detail", detail));
 	log_info("the VM ended: %s: %s", power_event_name(event), detail);

@@ -73,10 +73,12 @@ static void restart(struct session *s)
 	s->resets++;
 	s->machine = make_machine(s, &err);
 	s->state = VMM_RUNNING;
-	if (!s->machine || machine_start(s->machine, &err) < 0) {
+	if (!s->machine) {
 		err_wrap(&err, "the VM cannot start again");
 		finish(s, POWER_FAILED, err.msg);
+		return;
 	}
+	machine_resume(s->machine);
 }
 
 static bool wants_restart(const struct session *s, enum power_event event)
@@ -200,10 +202,9 @@ void session_free(struct session *s)
 	free(s);
 }
 
-int session_run(struct session *s, enum power_event *event, const char **detail, struct err *err)
+void session_run(struct session *s, enum power_event *event, const char **detail)
 {
-	if (machine_start(s->machine, err) < 0)
-		return -1;
+	machine_resume(s->machine);
 	s->state = VMM_RUNNING;
 	loop_run(s->loop);
 	/* What the guest said last has to be out before anybody hears that it ended. */
@@ -211,7 +212,6 @@ int session_run(struct session *s, enum power_event *event, const char **detail,
 	chardev_flush(s->console);
 	*event = s->end;
 	*detail = s->end_detail;
-	return 0;
 }
 
 /* --- control --------------------------------------------------------------------------------------------- */

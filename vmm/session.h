@@ -15,12 +15,13 @@
 struct chardev;
 struct session;
 
-/* The configuration's files are open descriptors; it is borrowed. Builds the first machine. */
+/* The configuration's files are open descriptors; it is borrowed. Builds the first machine: what can
+ * fail on the way to a VM that runs has not failed when this returns. */
 struct session *session_new(const struct vmm_config *, int kvm, struct err *);
 void session_free(struct session *); /* NULL is fine */
 
 /* Runs until the VM has ended; how it did is in *event and *detail (valid until session_free). */
-int session_run(struct session *, enum power_event *event, const char **detail, struct err *);
+void session_run(struct session *, enum power_event *event, const char **detail);
 
 /* --- what the control socket asks for; each says why when it refuses ------------------------------------ */
 

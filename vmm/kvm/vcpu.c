@@ -348,6 +348,7 @@ struct vcpus *vcpus_new(struct kvm *k, unsigned n, const struct boot_entry *entr
 	set->kvm = k;
 	set->env = *env;
 	set->n = n;
+	set->want = WANT_PAUSE;
 	pthread_mutex_init(&set->lock, NULL);
 	pthread_cond_init(&set->changed, NULL);
 	for (unsigned i = 0; i < n; i++)

@@ -34,7 +34,7 @@ void vcpus_coalesce_port(struct vcpus *, uint16_t port);
 /* An index port: what is written to it matters when its data port is used, and that exits. */
 void vcpus_coalesce_index(struct vcpus *, uint16_t port);
 
-int vcpus_start(struct vcpus *, struct err *);
+int vcpus_start(struct vcpus *, struct err *); /* the threads, paused */
 void vcpus_pause(struct vcpus *);  /* returns when none executes guest code; not from a vCPU's thread */
 void vcpus_resume(struct vcpus *); /* tells the guest's clock that time was lost */
 void vcpus_stop(struct vcpus *);   /* any thread, returns at once; a stop is final */

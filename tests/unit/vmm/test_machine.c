@@ -10,11 +10,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -88,8 +91,7 @@ static void run(struct run *r)
 		fail_msg("%s", err.msg);
 	if (r->driver)
 		pthread_create(&thread, NULL, drive, r);
-	if (session_run(s, &r->event, &detail, &err) < 0)
-		fail_msg("%s", err.msg);
+	session_run(s, &r->event, &detail);
 	snprintf(r->detail, sizeof(r->detail), "%s", detail);
 	session_free(s);
 	if (r->driver) /* now: it may wait for the hang-up */
@@ -484,6 +486,43 @@ static void test_bad_kernel(void **state)
 	close(r.config.control.fd);
 }
 
+static int no_new_thread(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAGAIN), SCMP_SYS(clone), 0);
+	seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAGAIN), SCMP_SYS(clone3), 0);
+	return seccomp_load(filter);
+}
+
+/* Whoever has a session, and says so, has the vCPUs' threads. */
+static void test_no_thread_for_a_vcpu(void **state)
+{
+	struct code c = {0};
+	struct run r;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	NEEDS_KVM
+	emit_spin(&c);
+	init_run(&r, &c);
+	pid = fork();
+	if (pid == 0) {
+		struct err err = {0};
+
+		_exit(no_new_thread() == 0 && !session_new(&r.config, kvm, &err) &&
+				      err.kind == ERR_HOST && strstr(err.msg, "thread of vCPU 0")
+			      ? 0
+			      : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(r.config.kernel.fd);
+	close(r.config.console_log.fd);
+	close(r.config.control.fd);
+}
+
 static int group_setup(void **state)
 {
 	static struct err err;
@@ -523,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_console_clients),
 		cmocka_unit_test(test_status_and_refusals),
 		cmocka_unit_test(test_bad_kernel),
+		cmocka_unit_test(test_no_thread_for_a_vcpu),
 	};
 
 	return cmocka_run_group_tests_name("machine", tests, group_setup, group_teardown);
