@@ -18,28 +18,41 @@
 #include "vmm/dev/chardev_hub.h"
 #include "vmm/machine.h"
 
+enum {
+	SHORT_LIFE_MS = 1000, /* a machine that resets within it is a loop, maybe ... */
+	FIRST_WAIT_MS = 10,   /* ... which waits, each time about twice as long ... */
+	MAX_WAIT_MS = 1000,   /* ... up to this */
+};
+
 struct session {
 	const struct vmm_config *config; /* borrowed */
 	int kvm;			 /* borrowed */
 	struct loop *loop;
 	struct chardev *console, *hvc0;
 	struct control *control;
-	struct machine *machine;
-	enum vmm_state state;
+	struct machine *machine; /* NULL while a restart waits, and when one has failed */
+	bool paused;		 /* of every machine, until it is resumed */
+	bool stopping;		 /* the machine's power button was pressed */
 	uint64_t start_ms, resets;
 	uint64_t past_io, past_mmio; /* exits of the machines before this one */
+
+	struct loop_timer *again; /* the next machine is due */
+	uint64_t machine_ms;	  /* when this one was made */
+	uint64_t wait_ms;	  /* for the last restart */
+	struct log_limit restarts;
 
 	bool killed; /* whatever the machine does at the same moment, it does not come back */
 	struct loop_fd *signals;
 	int signalfd;
 
+	bool ended; /* what was ready at the same time is still served */
 	enum power_event end;
 	char end_detail[512];
 };
 
 static void machine_ended(void *ctx, enum power_event event, const char *detail);
 
-static struct machine *make_machine(struct session *s, struct err *err)
+static int make_machine(struct session *s, struct err *err)
 {
 	const struct machine_env env = {
 		.kvm = s->kvm,
@@ -49,36 +62,48 @@ static struct machine *make_machine(struct session *s, struct err *err)
 		.power = {.event = machine_ended, .ctx = s},
 	};
 
-	return machine_new(s->config, &env, err);
+	s->machine = machine_new(s->config, &env, err);
+	s->machine_ms = now_ms();
+	return s->machine ? 0 : -1;
 }
 
 static void finish(struct session *s, enum power_event event, const char *detail)
 {
-	s->state = VMM_STOPPED;
+	s->ended = true;
 	s->end = event;
 	snprintf(s->end_detail, sizeof(s->end_detail), "%s", detail);
+	loop_timer_cancel(s->again);
 	loop_stop(s->loop);
 }
 
-/* A new machine takes the place of the one that ended. */
+static void start_again(void *ctx)
+{
+	struct session *s = ctx;
+	struct err err = {0};
+
+	if (make_machine(s, &err) < 0) {
+		err_wrap(&err, "the VM cannot start again");
+		finish(s, POWER_FAILED, err.msg);
+	} else if (!s->paused) {
+		machine_resume(s->machine);
+	}
+}
+
+/* A new machine takes the place of the one that ended. A guest that does nothing but reset gets it
+ * later and later: it would fill a processor, and the log, with the making of machines. */
 static void restart(struct session *s)
 {
+	bool short_life = now_ms() - s->machine_ms < SHORT_LIFE_MS;
 	struct machine_stats stats;
-	struct err err = {0};
 
 	machine_stats(s->machine, &stats);
 	s->past_io += stats.exits_io;
 	s->past_mmio += stats.exits_mmio;
-	machine_free(s->machine);
+	machine_free(take_ptr(s->machine));
 	s->resets++;
-	s->machine = make_machine(s, &err);
-	s->state = VMM_RUNNING;
-	if (!s->machine) {
-		err_wrap(&err, "the VM cannot start again");
-		finish(s, POWER_FAILED, err.msg);
-		return;
-	}
-	machine_resume(s->machine);
+	s->stopping = false;
+	s->wait_ms = short_life ? min_u64(2 * s->wait_ms + FIRST_WAIT_MS, MAX_WAIT_MS) : 0;
+	loop_timer_set(s->again, s->wait_ms);
 }
 
 static bool wants_restart(const struct session *s, enum power_event event)
@@ -100,18 +125,24 @@ static void machine_ended(void *ctx, enum power_event event, const char *detail)
 
 	if (s->killed)
 		event = POWER_KILLED;
-	log_at(event == POWER_FAILED ? LOG_ERROR : LOG_INFO, "the machine ended: %s: %s",
-	       power_event_name(event), detail);
-	if (wants_restart(s, event))
+	if (wants_restart(s, event)) {
+		log_limited(&s->restarts, LOG_INFO, "the machine ended, and starts again: %s: %s",
+			    power_event_name(event), detail);
 		restart(s);
-	else
+	} else {
+		log_at(event == POWER_FAILED ? LOG_ERROR : LOG_INFO, "the machine ended: %s: %s",
+		       power_event_name(event), detail);
 		finish(s, event, detail);
+	}
 }
 
 static void kill_machine(struct session *s, const char *why)
 {
 	s->killed = true;
-	machine_end(s->machine, POWER_KILLED, why);
+	if (s->machine)
+		machine_end(s->machine, POWER_KILLED, why);
+	else if (!s->ended)
+		finish(s, POWER_KILLED, why);
 }
 
 static void quit_key(void *ctx)
@@ -174,11 +205,12 @@ struct session *session_new(const struct vmm_config *config, int kvm, struct err
 	s->kvm = kvm;
 	s->start_ms = now_ms();
 	s->signalfd = -1;
+	s->restarts = (struct log_limit)LOG_LIMIT_INIT;
 	s->loop = loop_new(err);
-	if (!s->loop || watch_signals(s, err) < 0 || open_consoles(s, err) < 0)
+	if (!s->loop)
 		goto fail;
-	s->machine = make_machine(s, err);
-	if (!s->machine)
+	s->again = loop_timer_new(s->loop, start_again, s);
+	if (watch_signals(s, err) < 0 || open_consoles(s, err) < 0 || make_machine(s, err) < 0)
 		goto fail;
 	return s;
 fail:
@@ -198,6 +230,7 @@ void session_free(struct session *s)
 		chardev_flush(s->console);
 	chardev_free(s->hvc0);
 	chardev_free(s->console);
+	loop_timer_free(s->again);
 	loop_free(s->loop);
 	free(s);
 }
@@ -205,7 +238,6 @@ void session_free(struct session *s)
 void session_run(struct session *s, enum power_event *event, const char **detail)
 {
 	machine_resume(s->machine);
-	s->state = VMM_RUNNING;
 	loop_run(s->loop);
 	/* What the guest said last has to be out before anybody hears that it ended. */
 	machine_free(take_ptr(s->machine));
@@ -216,6 +248,15 @@ void session_run(struct session *s, enum power_event *event, const char **detail
 
 /* --- control --------------------------------------------------------------------------------------------- */
 
+static enum vmm_state state_of(const struct session *s)
+{
+	if (s->ended)
+		return VMM_STOPPED;
+	if (s->paused)
+		return VMM_PAUSED;
+	return s->stopping ? VMM_STOPPING : VMM_RUNNING;
+}
+
 void session_status(struct session *s, struct vmm_status *out)
 {
 	struct machine_stats stats = {0};
@@ -223,7 +264,7 @@ void session_status(struct session *s, struct vmm_status *out)
 	if (s->machine)
 		machine_stats(s->machine, &stats);
 	*out = (struct vmm_status){
-		.state = s->state,
+		.state = state_of(s),
 		.pid = getpid(),
 		.cpus = s->config->cpus,
 		.memory = s->config->memory,
@@ -237,21 +278,30 @@ void session_status(struct session *s, struct vmm_status *out)
 	snprintf(out->last_broken, sizeof(out->last_broken), "%s", stats.last_broken);
 }
 
-static int not_while(struct session *s, enum vmm_state state, struct err *err)
+static int not_ended(const struct session *s, struct err *err)
 {
-	if (s->state != state)
-		return 0;
-	return err_set(err, ERR_CONFLICT, "the VM is %s", vmm_state_name(state));
+	return s->ended ? err_set(err, ERR_CONFLICT, "the VM has ended") : 0;
+}
+
+static int needs_machine(const struct session *s, struct err *err)
+{
+	if (not_ended(s, err) < 0)
+		return -1;
+	return s->machine ? 0 : err_set(err, ERR_CONFLICT, "the VM is about to start again");
 }
 
 int session_shutdown(struct session *s, struct err *err)
 {
-	if (not_while(s, VMM_PAUSED, err) < 0)
+	if (needs_machine(s, err) < 0)
+		return -1;
+	if (s->paused) {
+		err_set(err, ERR_CONFLICT, "the VM is paused");
 		return err_hint(err, "resume it first");
+	}
 	if (!machine_press_power_button(s->machine))
 		return err_set(err, ERR_CONFLICT,
 			       "the guest does not listen to its power button (yet)");
-	s->state = VMM_STOPPING;
+	s->stopping = true;
 	return 0;
 }
 
@@ -264,25 +314,31 @@ int session_kill(struct session *s, struct err *err)
 
 int session_reset(struct session *s, struct err *err)
 {
-	(void)err;
+	if (needs_machine(s, err) < 0)
+		return -1;
 	machine_end(s->machine, POWER_RESET, "asked for on the control socket");
 	return 0;
 }
 
 int session_pause(struct session *s, struct err *err)
 {
-	(void)err;
-	machine_pause(s->machine);
-	s->state = VMM_PAUSED;
+	if (not_ended(s, err) < 0)
+		return -1;
+	s->paused = true;
+	if (s->machine)
+		machine_pause(s->machine);
 	return 0;
 }
 
 int session_resume(struct session *s, struct err *err)
 {
-	if (s->state != VMM_PAUSED)
+	if (not_ended(s, err) < 0)
+		return -1;
+	if (!s->paused)
 		return err_set(err, ERR_CONFLICT, "the VM is not paused");
-	machine_resume(s->machine);
-	s->state = VMM_RUNNING;
+	s->paused = false;
+	if (s->machine)
+		machine_resume(s->machine);
 	return 0;
 }
 

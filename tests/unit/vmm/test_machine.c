@@ -71,6 +71,14 @@ static void init_run(struct run *r, const struct code *c)
 	r->config.control.fd = listen_control();
 }
 
+static void close_run(struct run *r)
+{
+	close(r->config.kernel.fd);
+	close(r->config.console_log.fd);
+	close(r->config.control.fd);
+	vmm_config_done(&r->config);
+}
+
 static void *drive(void *ctx)
 {
 	struct run *r = ctx;
@@ -97,10 +105,7 @@ static void run(struct run *r)
 	if (r->driver) /* now: it may wait for the hang-up */
 		pthread_join(thread, NULL);
 	pread_all(r->config.console_log.fd, r->console, sizeof(r->console) - 1, 0, &r->console_len);
-	close(r->config.kernel.fd);
-	close(r->config.console_log.fd);
-	close(r->config.control.fd);
-	vmm_config_done(&r->config);
+	close_run(r);
 }
 
 #define NEEDS_KVM                                                                                  \
@@ -274,6 +279,70 @@ static void test_restart_is_a_fresh_machine(void **state)
 		assert_int_equal(r.console[i], '0');
 }
 
+/* Six restarts of a guest that lives for less than a second wait for 10, 30, 70, 150, 310, 630 ms;
+ * of one that lives longer, less, but then it has lived. */
+static void drive_reset_loop(struct run *r)
+{
+	(void)r;
+	while (status().resets < 6)
+		nap();
+	assert_true(status().uptime_ms >= 10 + 30 + 70 + 150 + 310);
+	verb("kill"); /* most probably while it waits */
+}
+
+static void test_a_loop_of_resets_slows_down(void **state)
+{
+	struct code c = {0};
+	struct run r;
+
+	(void)state;
+	NEEDS_KVM
+	emit_outb(&c, 0xcf9, 0x06);
+	emit_spin(&c);
+	init_run(&r, &c);
+	r.config.on_reboot = VMM_ON_RESTART;
+	r.driver = drive_reset_loop;
+	run(&r);
+	assert_int_equal(r.event, POWER_KILLED);
+}
+
+/* The kernel is gone when it is wanted again. The end is told as it was, whatever else was ready to be
+ * served in that moment. */
+static void test_a_restart_that_fails(void **state)
+{
+	int (*const verbs[])(struct session *, struct err *) = {
+		session_shutdown, session_reset, session_pause, session_resume};
+	enum power_event event;
+	const char *detail;
+	struct code c = {0};
+	struct err err = {0};
+	struct session *s;
+	struct vmm_status status;
+	struct run r;
+
+	(void)state;
+	NEEDS_KVM
+	emit_outb(&c, 0xcf9, 0x06);
+	emit_spin(&c);
+	init_run(&r, &c);
+	r.config.on_reboot = VMM_ON_RESTART;
+	s = session_new(&r.config, kvm, &err);
+	assert_int_equal(ftruncate(r.config.kernel.fd, 2), 0);
+	session_run(s, &event, &detail);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		assert_int_equal(verbs[i](s, &err), -1);
+		assert_int_equal(err.kind, ERR_CONFLICT);
+		assert_string_equal(err.msg, "the VM has ended");
+	}
+	assert_int_equal(session_kill(s, &err), 0);
+	session_status(s, &status);
+	assert_int_equal(status.state, VMM_STOPPED);
+	assert_int_equal(event, POWER_FAILED);
+	assert_non_null(strstr(detail, "the VM cannot start again: kernel"));
+	session_free(s);
+	close_run(&r);
+}
+
 static void drive_reset(struct run *r)
 {
 	(void)r;
@@ -320,6 +389,45 @@ static void drive_pause(struct run *r)
 	assert_int_equal(vmm_client_verb(control_path, "resume", NULL), -1);
 	verb("pause");
 	verb("kill"); /* from a pause, too */
+}
+
+static void drive_reset_of_paused(struct run *r)
+{
+	struct vmm_status s;
+
+	(void)r;
+	verb("pause");
+	verb("reset");
+	while (status().resets < 1)
+		nap();
+	for (int i = 0; i < 20; i++) /* the restart waits, too */
+		nap();
+	s = status();
+	assert_int_equal(s.state, VMM_PAUSED);
+	for (int i = 0; i < 10; i++)
+		nap();
+	assert_int_equal(status().console_bytes, s.console_bytes);
+	verb("resume");
+	while (status().console_bytes < s.console_bytes + 100)
+		nap();
+	verb("kill");
+}
+
+static void test_reset_of_a_paused_machine(void **state)
+{
+	struct code c = {0};
+	struct run r;
+
+	(void)state;
+	NEEDS_KVM
+	emit_in_al(&c, PORT_COM1 + 5);
+	emit_outb(&c, PORT_COM1, '.');
+	emit_jump(&c, 0);
+	init_run(&r, &c);
+	r.config.on_reboot = VMM_ON_RESTART;
+	r.driver = drive_reset_of_paused;
+	run(&r);
+	assert_int_equal(r.event, POWER_KILLED);
 }
 
 static void test_pause_and_resume(void **state)
@@ -481,9 +589,7 @@ static void test_bad_kernel(void **state)
 	assert_null(session_new(&r.config, kvm, &err));
 	assert_int_equal(err.kind, ERR_VM);
 	assert_non_null(strstr(err.msg, "kernel"));
-	close(r.config.kernel.fd);
-	close(r.config.console_log.fd);
-	close(r.config.control.fd);
+	close_run(&r);
 }
 
 static int no_new_thread(void)
@@ -518,9 +624,7 @@ static void test_no_thread_for_a_vcpu(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	close(r.config.kernel.fd);
-	close(r.config.console_log.fd);
-	close(r.config.control.fd);
+	close_run(&r);
 }
 
 static int group_setup(void **state)
@@ -556,8 +660,11 @@ int main(void)
 		cmocka_unit_test(test_triple_fault),
 		cmocka_unit_test(test_nobody_answers),
 		cmocka_unit_test(test_restart_is_a_fresh_machine),
+		cmocka_unit_test(test_a_loop_of_resets_slows_down),
+		cmocka_unit_test(test_a_restart_that_fails),
 		cmocka_unit_test(test_reset_from_outside),
 		cmocka_unit_test(test_pause_and_resume),
+		cmocka_unit_test(test_reset_of_a_paused_machine),
 		cmocka_unit_test(test_power_button),
 		cmocka_unit_test(test_console_clients),
 		cmocka_unit_test(test_status_and_refusals),
