@@ -218,6 +218,14 @@ fail:
 	return NULL;
 }
 
+static void flush_consoles(struct session *s)
+{
+	if (s->console)
+		chardev_flush(s->console);
+	if (s->hvc0)
+		chardev_flush(s->hvc0);
+}
+
 void session_free(struct session *s)
 {
 	if (!s)
@@ -226,8 +234,7 @@ void session_free(struct session *s)
 	control_free(s->control);
 	loop_fd_remove(s->signals);
 	auto_close_fn(&s->signalfd);
-	if (s->console)
-		chardev_flush(s->console);
+	flush_consoles(s);
 	chardev_free(s->hvc0);
 	chardev_free(s->console);
 	loop_timer_free(s->again);
@@ -241,7 +248,7 @@ void session_run(struct session *s, enum power_event *event, const char **detail
 	loop_run(s->loop);
 	/* What the guest said last has to be out before anybody hears that it ended. */
 	machine_free(take_ptr(s->machine));
-	chardev_flush(s->console);
+	flush_consoles(s);
 	*event = s->end;
 	*detail = s->end_detail;
 }

@@ -27,6 +27,7 @@
 #include "tests/lib/vmm/payload.h"
 #include "vmm/client.h"
 #include "vmm/config.h"
+#include "vmm/dev/chardev_hub.h"
 #include "vmm/dev/pm.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/mem/layout.h"
@@ -534,6 +535,40 @@ static void test_console_clients(void **state)
 	assert_string_equal(r.console, "ready\nping");
 }
 
+/* What was written at the end is sent, on the virtio console too. */
+static void test_last_words(void **state)
+{
+	int serial[2], hvc0[2];
+	enum power_event event;
+	const char *detail;
+	struct code c = {0};
+	struct session *s;
+	struct run r;
+	char got[8] = "";
+
+	(void)state;
+	NEEDS_KVM
+	emit_power_off(&c);
+	init_run(&r, &c);
+	r.config.virtio_console = true;
+	s = session_new(&r.config, kvm, NULL);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, serial);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, hvc0);
+	chardev_attach(session_console(s, "ttyS0", NULL), serial[0], 0, true, NULL);
+	chardev_attach(session_console(s, "hvc0", NULL), hvc0[0], 0, true, NULL);
+	session_run(s, &event, &detail);
+	chardev_write(session_console(s, "ttyS0", NULL), "one", 3);
+	chardev_write(session_console(s, "hvc0", NULL), "two", 3);
+	session_free(s);
+	assert_int_equal(read(serial[1], got, sizeof(got)), 3);
+	assert_memory_equal(got, "one", 3);
+	assert_int_equal(read(hvc0[1], got, sizeof(got)), 3);
+	assert_memory_equal(got, "two", 3);
+	close(serial[1]);
+	close(hvc0[1]);
+	close_run(&r);
+}
+
 static void drive_status(struct run *r)
 {
 	struct vmm_status s = status();
@@ -667,6 +702,7 @@ int main(void)
 		cmocka_unit_test(test_reset_of_a_paused_machine),
 		cmocka_unit_test(test_power_button),
 		cmocka_unit_test(test_console_clients),
+		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_status_and_refusals),
 		cmocka_unit_test(test_bad_kernel),
 		cmocka_unit_test(test_no_thread_for_a_vcpu),
