@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * An MC146818 (Motorola's data sheet) with 128 bytes of CMOS, and the century at 0x32 as the FADT
- * says. Time is the host's UTC plus what the guest has set. An update takes no time: UIP always reads
- * 0, so nobody polls for it (a PC without this clock costs Linux 40,000 exits). Update and alarm
- * interrupts work; the periodic one does not, Linux has better timers.
+ * says. Time is the host's UTC plus what the guest has set, in whole seconds. An update takes no time:
+ * UIP always reads 0, so nobody polls for it (a PC without this clock costs Linux 40,000 exits). Update
+ * and alarm interrupts work; the periodic one does not, Linux has better timers.
  */
 #include "vmm/dev/rtc.h"
+
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/util.h"
@@ -43,26 +45,32 @@ enum {
 	D_VALID = 1 << 7, /* the battery is good */
 	ALARM_ANY = 0xc0, /* both upper bits: matches always */
 	PM = 0x80,	  /* in 12-hour mode */
+
+	DAY_SECONDS = 24 * 60 * 60,
 };
 
 struct rtc {
 	pthread_mutex_t lock;
 	struct irq_line irq;
-	struct loop_timer *second; /* runs while an interrupt may come */
-	time_t (*now)(void);
+	struct loop_timer *second; /* the next one begins; runs while an interrupt may come */
+	int64_t (*now_ms)(void);
 	int64_t offset; /* guest's time less the host's, in seconds */
+	time_t ticked;	/* the guest's second of the last update; while `second` runs */
 	uint8_t index;
 	uint8_t cmos[CMOS_SIZE]; /* the time registers only while B_SET freezes them */
 };
 
-static time_t host_now(void)
+static int64_t host_now_ms(void)
 {
-	return time(NULL);
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static time_t guest_now(const struct rtc *r)
 {
-	return (time_t)(r->now() + r->offset);
+	return (time_t)(r->now_ms() / 1000 + r->offset);
 }
 
 /* Two digits: what a nonsensical time has beyond them is lost, as in the real one. */
@@ -155,6 +163,42 @@ static bool alarm_matches(const struct rtc *r)
 	return true;
 }
 
+/* Did the alarm's time come after the last update, up to now? Seconds may have passed unnoticed, when
+ * the host was busy or its clock was stepped. */
+static bool alarm_came(struct rtc *r, time_t now)
+{
+	time_t t = r->ticked < now ? r->ticked + 1 : now; /* else it was stepped back */
+
+	if (t <= now - DAY_SECONDS) /* once a day every alarm comes */
+		t = now - DAY_SECONDS + 1;
+	for (; t <= now; t++) {
+		put_time(r, t);
+		if (alarm_matches(r))
+			return true;
+	}
+	return false;
+}
+
+static void update(struct rtc *r, uint8_t enabled)
+{
+	time_t now = guest_now(r);
+
+	if (now == r->ticked)
+		return;
+	r->cmos[REG_C] |= C_UPDATE | (alarm_came(r, now) ? C_ALARM : 0);
+	r->ticked = now;
+	if (r->cmos[REG_C] & enabled) { /* the bits correspond */
+		r->cmos[REG_C] |= C_IRQ;
+		irq_set(&r->irq, true);
+	}
+}
+
+/* The guest's seconds begin with the host's, whatever the offset. */
+static void wait_for_second(struct rtc *r)
+{
+	loop_timer_set(r->second, (uint64_t)(1000 - r->now_ms() % 1000));
+}
+
 static void on_second(void *ctx)
 {
 	struct rtc *r = ctx;
@@ -162,17 +206,18 @@ static void on_second(void *ctx)
 
 	pthread_mutex_lock(&r->lock);
 	enabled = r->cmos[REG_B] & (B_UPDATE_INT | B_ALARM_INT);
-	if (enabled && !(r->cmos[REG_B] & B_SET)) {
-		put_time(r, guest_now(r));
-		r->cmos[REG_C] |= C_UPDATE | (alarm_matches(r) ? C_ALARM : 0);
-		if (r->cmos[REG_C] & enabled) { /* the bits correspond */
-			r->cmos[REG_C] |= C_IRQ;
-			irq_set(&r->irq, true);
-		}
-	}
+	if (enabled && !(r->cmos[REG_B] & B_SET))
+		update(r, enabled);
 	if (enabled)
-		loop_timer_set(r->second, 1000);
+		wait_for_second(r);
 	pthread_mutex_unlock(&r->lock);
+}
+
+/* From here on the guest's time is what the registers say; what it skips so was no time. */
+static void set_time(struct rtc *r)
+{
+	r->ticked = get_time(r);
+	r->offset = (int64_t)r->ticked - r->now_ms() / 1000;
 }
 
 /* --- registers --------------------------------------------------------------------------------------- */
@@ -189,9 +234,11 @@ static void write_b(struct rtc *r, uint8_t v)
 	}
 	r->cmos[REG_B] = v;
 	if (was & B_SET && !(v & B_SET))
-		r->offset = (int64_t)get_time(r) - r->now();
-	if (v & interrupts && !(was & interrupts))
-		loop_timer_set(r->second, 1000);
+		set_time(r);
+	if (v & interrupts && !(was & interrupts)) {
+		r->ticked = guest_now(r);
+		wait_for_second(r);
+	}
 }
 
 static uint8_t read_data(struct rtc *r)
@@ -225,7 +272,7 @@ static void write_data(struct rtc *r, uint8_t v)
 		if (is_time(r->index) && !(r->cmos[REG_B] & B_SET)) {
 			put_time(r, guest_now(r));
 			r->cmos[r->index] = v;
-			r->offset = (int64_t)get_time(r) - r->now();
+			set_time(r);
 		} else {
 			r->cmos[r->index] = v;
 		}
@@ -256,12 +303,12 @@ static void rtc_write(void *dev, uint64_t off, uint64_t val, unsigned size)
 
 const struct bus_ops rtc_bus = {.name = "real-time clock", .read = rtc_read, .write = rtc_write};
 
-struct rtc *rtc_new(const struct irq_line *irq, struct loop *loop, time_t (*now)(void))
+struct rtc *rtc_new(const struct irq_line *irq, struct loop *loop, int64_t (*now_ms)(void))
 {
 	struct rtc *r = NEW(struct rtc);
 
 	r->irq = *irq;
-	r->now = now ? now : host_now;
+	r->now_ms = now_ms ? now_ms : host_now_ms;
 	r->second = loop_timer_new(loop, on_second, r);
 	r->cmos[REG_A] = A_32KHZ_1024HZ;
 	r->cmos[REG_B] = B_24H;

@@ -6,7 +6,7 @@
 #define VMM_DEV_RTC_H
 
 #include <pthread.h>
-#include <time.h>
+#include <stdint.h>
 
 #include "vmm/bus/bus.h"
 #include "vmm/bus/irq.h"
@@ -17,8 +17,8 @@ enum { RTC_PORTS = 2 };
 struct rtc;
 extern const struct bus_ops rtc_bus;
 
-/* `now` gives seconds since 1970 in UTC; NULL: the host's. The loop (borrowed) carries the alarm. */
-struct rtc *rtc_new(const struct irq_line *, struct loop *, time_t (*now)(void));
+/* `now_ms` gives milliseconds since 1970 in UTC; NULL: the host's. The loop (borrowed) carries the alarm. */
+struct rtc *rtc_new(const struct irq_line *, struct loop *, int64_t (*now_ms)(void));
 void rtc_free(struct rtc *); /* on the loop's thread; NULL is fine */
 pthread_mutex_t *rtc_lock(struct rtc *);
 

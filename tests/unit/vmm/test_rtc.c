@@ -17,10 +17,11 @@ static struct loop *loop;
 static struct fake_irq irq;
 static struct rtc *rtc;
 static time_t now_is;
+static int millis; /* of that second */
 
-static time_t test_now(void)
+static int64_t test_now(void)
 {
-	return now_is;
+	return (int64_t)now_is * 1000 + millis;
 }
 
 static int setup(void **state)
@@ -30,6 +31,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&irq, 0, sizeof(irq));
 	now_is = 1795392000 + 13 * 3600 + 7 * 60 + 59; /* Monday, 2026-11-23 13:07:59 */
+	millis = 900;
 	loop = loop_new(NULL);
 	rtc = rtc_new(&line, loop, test_now);
 	return 0;
@@ -152,27 +154,69 @@ static void run_for(uint64_t ms)
 	loop_timer_free(t);
 }
 
+/* The host's clock goes on, and the time until its next second passes. */
+static void pass(time_t seconds)
+{
+	now_is += seconds;
+	run_for(300);
+}
+
 static void test_alarm_and_update(void **state)
 {
 	(void)state;
-	set(0x01, 0x59); /* at this very second, any hour */
-	set(0x03, 0x07);
+	set(0x01, 0x00); /* at the next second, any hour */
+	set(0x03, 0x08);
 	set(0x05, 0xff);
 	set(0x0b, 0x02 | 0x20); /* alarm interrupt */
 	assert_int_equal(irq.raised[GSI_RTC], 0);
-	run_for(1300);
+	pass(1);
 	assert_true(irq.level[GSI_RTC]);
 	assert_int_equal(get(0x0c), 0x80 | 0x20 | 0x10);
 	assert_false(irq.level[GSI_RTC]); /* reading C ends it */
 	assert_int_equal(get(0x0c), 0);
-	set(0x01, 0x58);
-	run_for(1300);
+	pass(1);
 	assert_false(irq.level[GSI_RTC]); /* no match: only the update flag */
 	assert_int_equal(get(0x0c), 0x10);
 	set(0x0b, 0x02 | 0x10);
-	run_for(1300);
+	pass(1);
 	assert_true(irq.level[GSI_RTC]);
 	set(0x0b, 0x02);
+}
+
+static void test_an_update_is_a_new_second(void **state)
+{
+	(void)state;
+	set(0x0b, 0x02 | 0x10);
+	pass(0); /* early: it is still the same second */
+	assert_int_equal(get(0x0c), 0);
+	pass(1);
+	assert_int_equal(get(0x0c), 0x80 | 0x10);
+	now_is -= 3600;
+	pass(0); /* stepped back */
+	assert_int_equal(get(0x0c), 0x80 | 0x10);
+}
+
+static void test_an_alarm_in_a_second_that_was_missed(void **state)
+{
+	(void)state;
+	set(0x01, 0x05);
+	set(0x03, 0x08);
+	set(0x05, 0x13);
+	set(0x0b, 0x02 | 0x20);
+	pass(5); /* 13:08:04 */
+	assert_int_equal(get(0x0c), 0x10);
+	pass(100);
+	assert_int_equal(get(0x0c), 0x80 | 0x20 | 0x10);
+	pass(86300); /* a second before it is the next day's */
+	assert_int_equal(get(0x0c), 0x10);
+	pass(10 * 86400);
+	assert_int_equal(get(0x0c), 0x80 | 0x20 | 0x10);
+	/* What the guest skips when it sets the clock does not count. */
+	set(0x00, 0x03);
+	set(0x02, 0x08);
+	set(0x00, 0x10);
+	pass(1);
+	assert_int_equal(get(0x0c), 0x10);
 }
 
 int main(void)
@@ -181,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_time_as_bcd), T(test_binary_and_twelve_hours), T(test_setting),
 		T(test_nonsense_is_survived), T(test_nvram), T(test_alarm_and_update),
+		T(test_an_update_is_a_new_second), T(test_an_alarm_in_a_second_that_was_missed),
 	};
 
 	return cmocka_run_group_tests_name("rtc", tests, NULL, NULL);
