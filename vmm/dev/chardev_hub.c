@@ -5,8 +5,8 @@
  * What the guest writes goes into one ring and gets a position, counted from the start of time. Each
  * listener has a position of its own up to which it has read, so a replay is a listener that starts
  * in the past, and one that falls behind by more than the ring has lost what is no longer there and
- * is told how much. The guest's side copies into the ring and sets a timer; writing to descriptors
- * happens on the loop.
+ * is told how much. A log on a disk that is full is such a one: it is tried again at each flush. The
+ * guest's side copies into the ring and sets a timer; writing to descriptors happens on the loop.
  *
  * Input is a short queue. While it is full no client is read from, so nothing that was typed or
  * pasted is lost; the sender waits.
@@ -44,6 +44,7 @@ struct listener {
 	struct loop_fd *watch; /* of `in`; NULL: nothing to wait for */
 	void (*quit)(void *ctx);
 	void *quit_ctx;
+	struct log_limit failures; /* of what is no socket */
 };
 
 struct chardev {
@@ -190,6 +191,7 @@ static struct listener *add_listener(struct chardev *c, int out, bool socket)
 		.out = out,
 		.in = -1,
 		.socket = socket,
+		.failures = {.burst = 1, .interval_ms = 60000},
 	};
 	c->listeners = l;
 	return l;
@@ -228,13 +230,30 @@ static size_t next_piece(struct listener *l, uint8_t *out, size_t max)
 	return n;
 }
 
-/* -1 when the other side is gone, else how much it took. */
+/* What a file or a terminal took before it failed; -1 when that is nothing. */
+static ssize_t write_some(int fd, const uint8_t *data, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = write(fd, data + done, n - done);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return done ? (ssize_t)done : -1;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
+/* How much it took; -1: a socket's other side is gone, or a file cannot be written. */
 static ssize_t send_to(const struct listener *l, const void *data, size_t n)
 {
 	ssize_t r;
 
 	if (!l->socket)
-		return write_all(l->out, data, n) < 0 ? -1 : (ssize_t)n;
+		return write_some(l->out, data, n);
 	r = send(l->out, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (r < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -249,41 +268,48 @@ static ssize_t tell(const struct listener *l, const char *what, uint64_t bytes)
 	return send_to(l, line, (size_t)n);
 }
 
+/* The next piece, and before it what was lost: true when all of it went out. */
+static bool send_piece(struct listener *l, ssize_t *sent)
+{
+	uint8_t piece[4096];
+	size_t n = next_piece(l, piece, min_u64(sizeof(piece), l->budget));
+
+	if (l->lost) {
+		*sent = tell(l, "console output was lost here", l->lost);
+		if (*sent <= 0)
+			return false;
+		l->lost = 0;
+	}
+	*sent = send_to(l, piece, n);
+	if (*sent <= 0)
+		return false;
+	l->pos += (uint64_t)*sent;
+	if (l->budget != UINT64_MAX)
+		l->budget -= (uint64_t)*sent;
+	return (size_t)*sent == n;
+}
+
 /* Sends what was there when it was called, until it would wait. May detach the listener. */
 static void feed(struct listener *l)
 {
 	uint64_t until = chardev_written(l->hub);
-	uint8_t piece[4096];
+	ssize_t sent = 0;
+	bool all = true;
 
-	l->output_full = false;
-	while (l->pos < until && !l->output_full) {
-		size_t n = next_piece(l, piece, min_u64(sizeof(piece), l->budget));
-		ssize_t sent;
-
-		if (l->lost) {
-			if (!tell(l, "console output was lost here", l->lost)) {
-				l->output_full = true;
-				break;
-			}
-			l->lost = 0;
-		}
-		sent = send_to(l, piece, n);
-		if (sent < 0) {
-			if (!l->socket)
-				log_warn("console: cannot write, giving up: %s", strerror(errno));
-			detach(l);
-			return;
-		}
-		l->pos += (uint64_t)sent;
-		l->output_full = (size_t)sent < n;
-		if (l->budget != UINT64_MAX)
-			l->budget -= (uint64_t)sent;
-		if (!l->budget) {
-			tell(l, "this log has reached its limit", l->pos);
-			detach(l);
-			return;
-		}
+	while (l->pos < until && l->budget && all)
+		all = send_piece(l, &sent);
+	if (sent < 0 && l->socket) {
+		detach(l);
+		return;
 	}
+	if (sent < 0)
+		log_limited(&l->failures, LOG_WARN, "console: cannot write: %s", strerror(errno));
+	if (!l->budget) {
+		tell(l, "this log has reached its limit", l->pos);
+		detach(l);
+		return;
+	}
+	l->output_full = l->socket && !all;
 	set_watch(l);
 }
 

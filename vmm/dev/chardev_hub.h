@@ -15,7 +15,8 @@ enum { CHARDEV_RING = 256 << 10, CHARDEV_MAX_CLIENTS = 16 };
 struct chardev *chardev_new(struct loop *);
 void chardev_free(struct chardev *); /* detaches everybody; NULL is fine */
 
-/* Everything goes to `fd` too (borrowed), up to `max` bytes (0: no limit), then a line that says so. */
+/* Everything goes to `fd` too (borrowed), up to `max` bytes (0: no limit), then a line that says so.
+ * What could not be written is tried again; a line there says how much of it was lost meanwhile. */
 void chardev_set_log(struct chardev *, int fd, uint64_t max);
 
 /*

@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/file.h"
@@ -222,9 +224,50 @@ static void test_a_log_that_cannot_be_written(void **state)
 
 	(void)state;
 	chardev_set_log(hub, full, 0);
-	say("gone"); /* said in our own log, once; the guest goes on */
+	say("gone"); /* said in our own log, once a minute; the guest goes on */
 	say("more");
 	close(full);
+}
+
+static void let_files_grow_to(rlim_t n)
+{
+	struct rlimit r;
+
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &r);
+	r.rlim_cur = n;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+}
+
+static void test_a_log_goes_on_when_there_is_room_again(void **state)
+{
+	auto_free char *much = xmalloc(CHARDEV_RING), *got = xzalloc(2 * CHARDEV_RING);
+	int log = memfd_create("log", 0);
+	size_t n;
+
+	(void)state;
+	chardev_set_log(hub, log, 0);
+	say("one");
+	let_files_grow_to(5);
+	say("two");
+	say("three");
+	let_files_grow_to(RLIM_INFINITY);
+	say("four");
+	pread_all(log, got, CHARDEV_RING, 0, &n);
+	assert_string_equal(got, "onetwothreefour");
+
+	let_files_grow_to(n);
+	memset(much, '.', CHARDEV_RING);
+	say("lost");
+	chardev_write(hub, much, CHARDEV_RING);
+	chardev_flush(hub);
+	let_files_grow_to(RLIM_INFINITY);
+	say("!"); /* and a dot with it */
+	pread_all(log, got, 2 * CHARDEV_RING, 0, &n);
+	assert_non_null(
+		strstr(got, "four\r\n[croft: console output was lost here, 5 bytes]\r\n.."));
+	assert_int_equal(got[n - 1], '!');
+	close(log);
 }
 
 static void test_clients_are_limited(void **state)
@@ -288,6 +331,7 @@ int main(void)
 		T(test_a_slow_client_loses_the_oldest),
 		T(test_log_and_limit),
 		T(test_a_log_that_cannot_be_written),
+		T(test_a_log_goes_on_when_there_is_room_again),
 		T(test_clients_are_limited),
 		T(test_stdio),
 	};
