@@ -395,19 +395,34 @@ fail:
 	return NULL;
 }
 
-void machine_free(struct machine *m)
+static void stop_threads(struct machine *m)
 {
-	if (!m)
-		return;
 	if (m->vcpus) {
 		vcpus_stop(m->vcpus);
 		vcpus_join(m->vcpus);
 	}
-	for (unsigned i = 0; i < m->nvirtio; i++) {
+	for (unsigned i = 0; i < m->nvirtio; i++)
 		if (m->virtio[i].loop) {
 			loop_stop(m->virtio[i].loop);
 			loop_thread_join(m->virtio[i].loop);
 		}
+}
+
+int machine_sync(struct machine *m, struct err *err)
+{
+	stop_threads(m);
+	for (unsigned i = 0; i < m->nvirtio; i++)
+		if (virtio_sync(m->virtio[i].dev, err) < 0)
+			return -1;
+	return 0;
+}
+
+void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	stop_threads(m);
+	for (unsigned i = 0; i < m->nvirtio; i++) {
 		virtio_pci_free(m->virtio[i].pci);
 		loop_free(m->virtio[i].loop);
 	}

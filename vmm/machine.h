@@ -36,6 +36,8 @@ struct machine_env {
  * serve the next life too). It is born paused, with all it needs to run: machine_resume starts it.
  */
 struct machine *machine_new(const struct vmm_config *, const struct machine_env *, struct err *);
+/* Stops what runs, for good, and flushes the disks: -1 names the one that could not be. */
+int machine_sync(struct machine *, struct err *);
 void machine_free(struct machine *); /* stops what runs; NULL is fine */
 
 /* Ends this life, as a device would: any thread. */

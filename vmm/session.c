@@ -95,7 +95,13 @@ static void restart(struct session *s)
 {
 	bool short_life = now_ms() - s->machine_ms < SHORT_LIFE_MS;
 	struct machine_stats stats;
+	struct err err = {0};
 
+	/* What the next machine would read is not what this one wrote. */
+	if (machine_sync(s->machine, &err) < 0) {
+		finish(s, POWER_FAILED, err.msg);
+		return;
+	}
 	machine_stats(s->machine, &stats);
 	s->past_io += stats.exits_io;
 	s->past_mmio += stats.exits_mmio;

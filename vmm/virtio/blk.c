@@ -12,6 +12,7 @@
  * Cache mode (5.2.5, 5.2.6.2): write-back when the driver can flush and has not chosen otherwise;
  * else every write is followed by a flush before it is reported.
  */
+#include <errno.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 
@@ -287,6 +288,19 @@ static void blk_pause(struct virtio_dev *vd)
 	virtio_interrupt(vd, 0);
 }
 
+static int blk_sync(struct virtio_dev *vd, struct err *err)
+{
+	struct blkdev *b = blkdev_of(vd);
+	int r;
+
+	blk_aio_drain(b->aio);
+	r = blk_rdonly(b->blk) ? 0 : blk_flush(b->blk);
+	if (r == 0)
+		return 0;
+	errno = -r;
+	return err_sys(err, ERR_HOST, "disk '%s': the last flush", vd->id);
+}
+
 static int blk_activate(struct virtio_dev *vd, struct err *err)
 {
 	struct blkdev *b = blkdev_of(vd);
@@ -363,6 +377,7 @@ static const struct virtio_class blk_class = {
 	.queue_reset = blk_queue_reset,
 	.cfg_read = blk_cfg_read,
 	.cfg_write = blk_cfg_write,
+	.sync = blk_sync,
 	.pause = blk_pause,
 	.free = blk_free,
 };

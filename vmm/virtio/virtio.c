@@ -336,3 +336,13 @@ void virtio_resume(struct virtio_dev *vd)
 	}
 	virtio_unlock(vd);
 }
+
+int virtio_sync(struct virtio_dev *vd, struct err *err)
+{
+	int r;
+
+	virtio_lock(vd);
+	r = vd->class->sync ? vd->class->sync(vd, err) : 0;
+	virtio_unlock(vd);
+	return r;
+}

@@ -46,6 +46,8 @@ struct virtio_class {
 	void (*queue_reset)(struct virtio_dev *, unsigned q); /* the same, for one queue; active */
 	void (*cfg_read)(struct virtio_dev *, unsigned off, void *, unsigned n);
 	void (*cfg_write)(struct virtio_dev *, unsigned off, const void *, unsigned n);
+	/* Drains, and puts what was written where it survives; no loop calls it any more. */
+	int (*sync)(struct virtio_dev *, struct err *);
 	void (*pause)(struct virtio_dev *);  /* drains; active */
 	void (*resume)(struct virtio_dev *); /* active; every queue is looked at afterwards */
 	void (*free)(struct virtio_dev *);   /* what it holds, not the struct itself */
@@ -137,5 +139,7 @@ void virtio_why_broken(struct virtio_dev *, char *out, size_t n);
 void virtio_reset(struct virtio_dev *);
 void virtio_pause(struct virtio_dev *); /* when it returns the device touches no guest memory */
 void virtio_resume(struct virtio_dev *);
+/* Before virtio_free, for who wants to know: the last chance to say that data is lost. */
+int virtio_sync(struct virtio_dev *, struct err *);
 
 #endif

@@ -553,6 +553,26 @@ static void test_a_write_that_fails(void **state)
 	assert_false(vdrv_needs_reset(&d));
 }
 
+/* Metadata of an image that finds no room any more: whoever ends the device hears of it. */
+static void test_a_last_flush_that_fails(void **state)
+{
+	struct rlimit old, small;
+	struct err err = {0};
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(write_at(64, junk, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){.rlim_cur = 4096, .rlim_max = old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(virtio_sync(d.vd, &err), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(err.kind, ERR_HOST);
+	assert_non_null(strstr(err.msg, "root"));
+	assert_non_null(strstr(err.msg, "the last flush"));
+	assert_int_equal(virtio_sync(d.vd, &err), 0);
+}
+
 static void test_no_descriptor_for_the_engine(void **state)
 {
 	struct blk_layer layer = {
@@ -602,6 +622,8 @@ int main(void)
 		BLK_TEST(test_cache_mode),
 		cmocka_unit_test_setup_teardown(test_read_only, setup_rdonly, teardown),
 		BLK_TEST(test_a_write_that_fails),
+		cmocka_unit_test_setup_teardown(test_a_last_flush_that_fails, setup_qcow2,
+						teardown),
 		BLK_TEST(test_no_descriptor_for_the_engine),
 	};
 
