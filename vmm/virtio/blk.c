@@ -301,13 +301,10 @@ static int blk_sync(struct virtio_dev *vd, struct err *err)
 	return err_sys(err, ERR_HOST, "disk '%s': the last flush", vd->id);
 }
 
-static int blk_activate(struct virtio_dev *vd, struct err *err)
+static void blk_negotiated(struct virtio_dev *vd)
 {
-	struct blkdev *b = blkdev_of(vd);
-
-	(void)err;
-	b->config.wce = virtio_has(vd, VIRTIO_BLK_F_FLUSH); /* 5.2.5.2 */
-	return 0;
+	/* 5.2.5.2; from here on the driver may choose. */
+	blkdev_of(vd)->config.wce = virtio_has(vd, VIRTIO_BLK_F_FLUSH);
 }
 
 static void blk_cfg_read(struct virtio_dev *vd, unsigned off, void *dst, unsigned n)
@@ -372,7 +369,7 @@ static const struct virtio_class blk_class = {
 	.features = VIRTIO_FEATURE(VIRTIO_BLK_F_SEG_MAX) | VIRTIO_FEATURE(VIRTIO_BLK_F_BLK_SIZE) |
 		    VIRTIO_FEATURE(VIRTIO_BLK_F_TOPOLOGY) | VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH),
 	.queue = blk_queue,
-	.activate = blk_activate,
+	.negotiated = blk_negotiated,
 	.reset = blk_reset,
 	.queue_reset = blk_queue_reset,
 	.cfg_read = blk_cfg_read,

@@ -193,6 +193,8 @@ static void advance(struct virtio_dev *vd, uint8_t added)
 	if (added & VIRTIO_CONFIG_S_FEATURES_OK && !features_acceptable(vd))
 		added &= ~VIRTIO_CONFIG_S_FEATURES_OK; /* 2.2.2: it reads back clear */
 	vd->status |= added & ~VIRTIO_CONFIG_S_DRIVER_OK;
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK && vd->class->negotiated)
+		vd->class->negotiated(vd);
 	if (!(added & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
 	if (!(vd->status & VIRTIO_CONFIG_S_FEATURES_OK)) {

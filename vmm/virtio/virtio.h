@@ -39,8 +39,9 @@ struct virtio_class {
 	uint16_t id, nqueues, queue_size, cfg_size;
 	uint32_t pci_class; /* 24 bits */
 	uint64_t features;  /* besides those that the core offers (CORE_FEATURES in virtio.c) */
-	const struct virtio_dependency *dependencies;	    /* up to one whose feature == needs */
-	void (*queue)(struct virtio_dev *, unsigned q);	    /* buffers arrived; active */
+	const struct virtio_dependency *dependencies;	/* up to one whose feature == needs */
+	void (*queue)(struct virtio_dev *, unsigned q); /* buffers arrived; active */
+	void (*negotiated)(struct virtio_dev *); /* FEATURES_OK: what configuration begins with */
 	int (*activate)(struct virtio_dev *, struct err *); /* DRIVER_OK */
 	void (*reset)(struct virtio_dev *); /* drains: no completion after it returns; active */
 	void (*queue_reset)(struct virtio_dev *, unsigned q); /* the same, for one queue; active */

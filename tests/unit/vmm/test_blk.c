@@ -513,6 +513,19 @@ static void test_cache_mode(void **state)
 			 8); /* capacity is read-only */
 	assert_int_equal(config().capacity, DISK / 512);
 
+	/* What a driver chooses before DRIVER_OK holds, too. */
+	virtio_set_status(d.vd, 0);
+	assert_true(vdrv_negotiate(&d, d.vd->features));
+	assert_int_equal(config().wce, 1);
+	virtio_cfg_write(d.vd, wce, &off, 1);
+	vdrv_queues(&d);
+	vdrv_driver_ok(&d);
+	assert_int_equal(config().wce, 0);
+	virtio_set_status(d.vd, 0);
+	assert_true(vdrv_negotiate(&d, VIRTIO_FEATURE(VIRTIO_F_VERSION_1) |
+					       VIRTIO_FEATURE(VIRTIO_BLK_F_CONFIG_WCE)));
+	assert_int_equal(config().wce, 0);
+
 	/* A driver that cannot flush gets write-through, and stays in it unless it can say so. */
 	vdrv_restart(&d, VIRTIO_FEATURE(32));
 	assert_int_equal(config().wce, 0);
