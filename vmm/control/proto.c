@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/clean.h"
 #include "base/util.h"
 
 static int read_key(const char *key, const json_t *v, struct control_request *r, struct err *err)
@@ -51,14 +52,24 @@ int control_parse(const char *line, size_t n, struct control_request *out, struc
 	return rc;
 }
 
+/* A message may be cut in the middle of a character, or quote what is none; JSON takes neither. */
+static json_t *message(const char *text)
+{
+	char clean[sizeof(((struct err *)0)->msg)];
+
+	CLEAN_STR(clean, text);
+	return json_string(clean);
+}
+
 static json_t *status_object(const struct vmm_status *s)
 {
-	return json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "state",
+	return json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "state",
 			 vmm_state_name(s->state), "name", s->name, "pid", (json_int_t)s->pid, "cpus",
 			 (int)s->cpus, "memory", (json_int_t)s->memory, "uptime_ms",
 			 (json_int_t)s->uptime_ms, "console_bytes", (json_int_t)s->console_bytes,
 			 "resets", (json_int_t)s->resets, "exits_io", (json_int_t)s->exits_io,
-			 "exits_mmio", (json_int_t)s->exits_mmio, "last_broken", s->last_broken);
+			 "exits_mmio", (json_int_t)s->exits_mmio, "last_broken",
+			 message(s->last_broken));
 }
 
 void control_answer(struct buf *out, const struct err *err, const struct vmm_status *status)
@@ -69,7 +80,7 @@ void control_answer(struct buf *out, const struct err *err, const struct vmm_sta
 	json_object_set_new(root, "ok", json_boolean(!err));
 	if (err) {
 		json_object_set_new(root, "kind", json_string(err_kind_name(err->kind)));
-		json_object_set_new(root, "error", json_string(err->msg));
+		json_object_set_new(root, "error", message(err->msg));
 	}
 	if (status)
 		json_object_set_new(root, "status", status_object(status));

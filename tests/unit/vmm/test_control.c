@@ -79,20 +79,23 @@ static void test_requests_that_are_refused(void **state)
 static void test_answers(void **state)
 {
 	auto_buf struct buf b = BUF_INIT(4096);
-	struct vmm_status s = {.state = VMM_PAUSED, .name = "a\"b", .pid = 7, .resets = 3};
+	struct vmm_status s = {.state = VMM_PAUSED, .name = "a\"b", .pid = 7, .resets = 3,
+			       .last_broken = "disk0: \xe2\x82"};
 	struct err err = {0};
 
 	(void)state;
 	control_answer(&b, NULL, NULL);
 	assert_string_equal(buf_str(&b), "{\"ok\":true}\n");
 	buf_reset(&b);
-	err_set(&err, ERR_CONFLICT, "line\nbreak");
+	err_set(&err, ERR_CONFLICT, "line\nbreak, half a \xc3");
 	control_answer(&b, &err, NULL);
-	assert_string_equal(buf_str(&b), "{\"ok\":false,\"kind\":\"conflict\",\"error\":\"line\\nbreak\"}\n");
+	assert_string_equal(buf_str(&b),
+			    "{\"ok\":false,\"kind\":\"conflict\",\"error\":\"line?break, half a ?\"}\n");
 	buf_reset(&b);
 	control_answer(&b, NULL, &s);
 	assert_non_null(strstr(buf_str(&b), "\"state\":\"paused\",\"name\":\"a\\\"b\",\"pid\":7"));
 	assert_non_null(strstr(buf_str(&b), "\"resets\":3"));
+	assert_non_null(strstr(buf_str(&b), "\"last_broken\":\"disk0: ?"));
 }
 
 /* --- the server ------------------------------------------------------------------------------------------ */
