@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -92,6 +93,18 @@ static int read_config(const char *path, struct vmm_config *c, struct err *err)
 	return 0;
 }
 
+/* A queue and a vector have a descriptor each, and so has a client: a large machine passes the 1024 that
+ * are usual, which are meant for programs that call select(2). */
+static void take_all_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
 static struct session *build(struct vmm_config *c, struct err *err)
 {
 	int kvm;
@@ -99,6 +112,7 @@ static struct session *build(struct vmm_config *c, struct err *err)
 	if (files_open_ready(c, err) < 0 || files_open(c, err) < 0)
 		return NULL;
 	log_setup(c->log.fd >= 0 ? c->log.fd : STDERR_FILENO, c->log_debug ? LOG_DEBUG : LOG_INFO);
+	take_all_descriptors();
 	kvm = kvm_open(err); /* for as long as the process lives: a reset makes a new VM */
 	if (kvm < 0 || (c->sandbox && sandbox_enter(err) < 0))
 		return NULL;

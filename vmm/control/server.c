@@ -19,6 +19,7 @@ enum {
 	MAX_CONNECTIONS = 32,
 	REQUEST_WITHIN_MS = 10000,
 	ANSWER_MAX = 64 << 10,
+	ACCEPT_AGAIN_MS = 1000,
 };
 
 struct connection {
@@ -37,6 +38,7 @@ struct control {
 	control_serve_fn *serve;
 	void *ctx;
 	struct loop_fd *watch;
+	struct loop_timer *again; /* it could not accept: tries again */
 	struct connection *connections;
 	unsigned nconnections;
 	struct log_limit log;
@@ -125,6 +127,22 @@ static bool is_owner(int fd)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* Without a descriptor for it a client stays in the queue, and the listener ready: looking at it all
+ * the time would keep a processor busy. */
+static void accept_later(struct control *s)
+{
+	log_limited(&s->log, LOG_WARN, "control: cannot accept a connection: %s", strerror(errno));
+	loop_fd_set(s->watch, 0);
+	loop_timer_set(s->again, ACCEPT_AGAIN_MS);
+}
+
+static void accept_again(void *ctx)
+{
+	struct control *s = ctx;
+
+	loop_fd_set(s->watch, EPOLLIN);
+}
+
 static void on_connection(void *ctx, uint32_t events)
 {
 	struct control *s = ctx;
@@ -132,8 +150,11 @@ static void on_connection(void *ctx, uint32_t events)
 	struct connection *c;
 
 	(void)events;
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			accept_later(s);
 		return;
+	}
 	if (!is_owner(fd)) {
 		log_limited(&s->log, LOG_WARN, "control: refused a connection of another user");
 		return;
@@ -176,6 +197,7 @@ struct control *control_new(struct loop *loop, int listener, control_serve_fn *s
 		free(s);
 		return NULL;
 	}
+	s->again = loop_timer_new(loop, accept_again, s);
 	return s;
 }
 
@@ -186,5 +208,6 @@ void control_free(struct control *s)
 	while (s->connections)
 		hang_up(s->connections);
 	loop_fd_remove(s->watch);
+	loop_timer_free(s->again);
 	free(s);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -243,6 +244,27 @@ static void test_too_many_connections(void **state)
 	expect((send_text(fds[0] = dial(), "{\"verb\":\"status\"}\n"), fds[0]), "{\"ok\":true}");
 }
 
+/* A client that cannot be accepted is left alone for a moment, and is not forgotten. */
+static void test_no_descriptor_left(void **state)
+{
+	struct rlimit old, none;
+	int fd;
+
+	(void)state;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	send_text(fd, "{\"verb\":\"status\"}\n");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	loop_settle(loop);
+	assert_int_equal(served, 0);
+	while (!served)
+		loop_settle(loop);
+	expect(fd, "{\"ok\":true}\n");
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
@@ -270,6 +292,7 @@ int main(void)
 		T(test_the_server_may_keep_a_connection),
 		T(test_bad_lines),
 		T(test_too_many_connections),
+		T(test_no_descriptor_left),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, group_setup, group_teardown);
