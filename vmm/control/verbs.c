@@ -39,7 +39,7 @@ static void serve_console(struct session *s, const struct control_request *r, in
 	struct err err = {0};
 
 	console = session_console(s, r->port, &err);
-	if (!console) {
+	if (!console || chardev_has_room(console, &err) < 0) {
 		control_answer(answer, &err, NULL);
 		return;
 	}

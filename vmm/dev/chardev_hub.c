@@ -400,18 +400,27 @@ void chardev_set_log(struct chardev *c, int fd, uint64_t max)
 		l->budget = max;
 }
 
-int chardev_attach(struct chardev *c, int fd, uint64_t replay, bool read_only, struct err *err)
+int chardev_has_room(const struct chardev *c, struct err *err)
 {
-	struct listener *l = add_listener(c, fd, true);
 	unsigned n = 0;
 
 	for (const struct listener *i = c->listeners; i; i = i->next)
 		n += i->socket;
-	if (n > CHARDEV_MAX_CLIENTS) {
-		detach(l);
+	if (n >= CHARDEV_MAX_CLIENTS)
 		return err_set(err, ERR_CONFLICT, "the console has %d clients already",
 			       CHARDEV_MAX_CLIENTS);
+	return 0;
+}
+
+int chardev_attach(struct chardev *c, int fd, uint64_t replay, bool read_only, struct err *err)
+{
+	struct listener *l;
+
+	if (chardev_has_room(c, err) < 0) {
+		close(fd);
+		return -1;
 	}
+	l = add_listener(c, fd, true);
 	l->in = fd; /* of a read-only client too: to notice that it goes */
 	l->types = !read_only;
 	l->pos -= min_u64(min_u64(replay, CHARDEV_RING), l->pos);

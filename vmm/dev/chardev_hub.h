@@ -19,6 +19,7 @@ void chardev_free(struct chardev *); /* detaches everybody; NULL is fine */
  * What could not be written is tried again; a line there says how much of it was lost meanwhile. */
 void chardev_set_log(struct chardev *, int fd, uint64_t max);
 
+int chardev_has_room(const struct chardev *, struct err *); /* 0: for one more client */
 /*
  * A client on a connected socket, which passes to the hub, also on failure. It is first sent up to
  * `replay` bytes of what was written before. The hub closes it when the other side goes.

@@ -514,6 +514,38 @@ static void drive_echo(struct run *r)
 	close(fd);
 }
 
+static void drive_crowd(struct run *r)
+{
+	int fds[CHARDEV_MAX_CLIENTS];
+	struct err err = {0};
+
+	(void)r;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = vmm_client_console(control_path, 0, true, &err);
+		if (fds[i] < 0)
+			fail_msg("console: %s", err.msg);
+	}
+	assert_int_equal(vmm_client_console(control_path, 0, true, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_non_null(strstr(err.msg, "16 clients already"));
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	verb("kill");
+}
+
+static void test_one_console_client_too_many(void **state)
+{
+	struct code c = {0};
+	struct run r;
+
+	(void)state;
+	NEEDS_KVM
+	emit_spin(&c);
+	init_run(&r, &c);
+	r.driver = drive_crowd;
+	run(&r);
+}
+
 static void test_console_clients(void **state)
 {
 	struct code c = {0};
@@ -702,6 +734,7 @@ int main(void)
 		cmocka_unit_test(test_reset_of_a_paused_machine),
 		cmocka_unit_test(test_power_button),
 		cmocka_unit_test(test_console_clients),
+		cmocka_unit_test(test_one_console_client_too_many),
 		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_status_and_refusals),
 		cmocka_unit_test(test_bad_kernel),
