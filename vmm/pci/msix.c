@@ -59,6 +59,7 @@ static void route(struct pci_dev *d, struct msix_vector *v)
 static void update(struct pci_dev *d, struct msix_vector *v)
 {
 	if (!d->msix_enabled) {
+		v->pending = false; /* whoever enables it again starts afresh */
 		unroute(d, v);
 		return;
 	}

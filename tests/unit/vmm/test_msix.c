@@ -178,6 +178,20 @@ static void test_disabling_takes_routes_away(void **state)
 	assert_int_equal(fake_msi_signals(&p.msi, 0), 0);
 }
 
+static void test_disabling_forgets_what_is_pending(void **state)
+{
+	(void)state;
+	control(PCI_MSIX_FLAGS_ENABLE);
+	entry(0, 0xfee00000, 0x40, 1);
+	pci_msix_notify(dev, 0);
+	assert_int_equal(vpci_read(&p, pba, 4), 1);
+	control(0);
+	assert_int_equal(vpci_read(&p, pba, 4), 0);
+	control(PCI_MSIX_FLAGS_ENABLE);
+	vpci_write(&p, table + 12, 4, 0);
+	assert_int_equal(fake_msi_signals(&p.msi, 0), 0);
+}
+
 static void test_access_widths(void **state)
 {
 	(void)state;
@@ -274,6 +288,7 @@ int main(void)
 		MSIX_TEST(test_a_new_message_while_masked),
 		MSIX_TEST(test_a_new_message_while_unmasked),
 		MSIX_TEST(test_disabling_takes_routes_away),
+		MSIX_TEST(test_disabling_forgets_what_is_pending),
 		MSIX_TEST(test_access_widths),
 		MSIX_TEST(test_reset),
 		MSIX_TEST(test_a_route_that_fails),
