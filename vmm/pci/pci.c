@@ -124,7 +124,7 @@ void pci_set_config_hook(struct pci_dev *d, const struct pci_config_hook *hook)
 	d->hook = hook;
 }
 
-/* --- INTx (PCI 3.0, 2.2.6 and the interrupt bits of command and status) ----------------------- */
+/* --- INTx (PCI 3.0, 2.2.6, 6.8.2 and the interrupt bits of command and status) ---------------- */
 
 void pci_set_intx(struct pci_dev *d, const struct irq_line *line)
 {
@@ -138,7 +138,7 @@ void pci_set_intx(struct pci_dev *d, const struct irq_line *line)
 static void drive_intx(struct pci_dev *d)
 {
 	unsigned *drivers = &d->bus->intx_drivers[d->slot % PCI_INTX_GSIS];
-	bool drive = d->intx_level && !d->intx_disabled;
+	bool drive = d->intx_level && !d->intx_disabled && !pci_msix_enabled(d);
 
 	if (drive == d->intx_driven)
 		return;
@@ -160,6 +160,14 @@ static void set_intx_disabled(struct pci_dev *d, bool disabled)
 {
 	pthread_mutex_lock(&d->bus->intx_lock);
 	d->intx_disabled = disabled;
+	drive_intx(d);
+	pthread_mutex_unlock(&d->bus->intx_lock);
+}
+
+/* MSI-X was enabled or disabled. */
+static void update_intx(struct pci_dev *d)
+{
+	pthread_mutex_lock(&d->bus->intx_lock);
 	drive_intx(d);
 	pthread_mutex_unlock(&d->bus->intx_lock);
 }
@@ -239,8 +247,10 @@ void pci_config_write(struct pci_bus *b, unsigned devfn, unsigned off, unsigned 
 	if (overlaps(off, size, PCI_COMMAND, 2) ||
 	    overlaps(off, size, PCI_BASE_ADDRESS_0, 4 * PCI_BARS))
 		pci_bars_update(d);
-	if (d->msix_cap && overlaps(off, size, d->msix_cap + PCI_MSIX_FLAGS, 2))
+	if (d->msix_cap && overlaps(off, size, d->msix_cap + PCI_MSIX_FLAGS, 2)) {
 		pci_msix_control_written(d);
+		update_intx(d);
+	}
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

@@ -178,6 +178,27 @@ static void test_disabling_takes_routes_away(void **state)
 	assert_int_equal(fake_msi_signals(&p.msi, 0), 0);
 }
 
+/* PCI 3.0, 6.8.2: while MSI-X is enabled the pin is silent. */
+static void test_the_pin_is_silent_while_enabled(void **state)
+{
+	const bool *level = &p.irq.level[PCI_INTX_GSI(1)];
+
+	(void)state;
+	pci_set_intx(dev, &p.intx_hook);
+	pci_intx(dev, true);
+	assert_true(*level);
+	control(PCI_MSIX_FLAGS_ENABLE);
+	assert_false(*level);
+	control(0);
+	assert_true(*level);
+	control(PCI_MSIX_FLAGS_ENABLE);
+	pci_bus_reset(p.pci);
+	assert_false(*level);
+	pci_intx(dev, true);
+	assert_true(*level);
+	pci_intx(dev, false);
+}
+
 static void test_disabling_forgets_what_is_pending(void **state)
 {
 	(void)state;
@@ -288,6 +309,7 @@ int main(void)
 		MSIX_TEST(test_a_new_message_while_masked),
 		MSIX_TEST(test_a_new_message_while_unmasked),
 		MSIX_TEST(test_disabling_takes_routes_away),
+		MSIX_TEST(test_the_pin_is_silent_while_enabled),
 		MSIX_TEST(test_disabling_forgets_what_is_pending),
 		MSIX_TEST(test_access_widths),
 		MSIX_TEST(test_reset),
