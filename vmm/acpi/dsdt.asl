@@ -47,18 +47,27 @@ DefinitionBlock ("", "DSDT", 2, "CROFT ", "CROFTVM ", 1)
 				Return (CRES)
 			}
 
-			/* Nothing is handed over: there is no hot-plug, AER or PME to control. */
+			/* Nothing is handed over: there is no hot-plug, AER or PME to control. The
+			   bits of the answer: ACPI 6.4, 6.2.11. */
 			Method (_OSC, 4)
 			{
 				CreateDWordField (Arg3, 0, CDW1)
-				If (Arg0 == ToUUID ("33DB4D5B-1FF7-401C-9657-7441C03DD766"))
+				If (Arg0 != ToUUID ("33DB4D5B-1FF7-401C-9657-7441C03DD766"))
 				{
-					CreateDWordField (Arg3, 8, CDW3)
-					CDW3 = 0
+					CDW1 |= 4	/* unknown UUID */
+				}
+				ElseIf (Arg1 != 1)
+				{
+					CDW1 |= 8	/* unknown revision */
 				}
 				Else
 				{
-					CDW1 |= 4	/* unknown UUID */
+					CreateDWordField (Arg3, 8, CDW3)
+					If (CDW3 != 0)
+					{
+						CDW1 |= 0x10	/* not all that was asked for */
+					}
+					CDW3 = 0
 				}
 				Return (Arg3)
 			}

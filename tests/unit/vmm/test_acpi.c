@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "base/util.h"
 #include "vmm/acpi/acpi.h"
@@ -248,12 +252,75 @@ static void test_no_room(void **state)
 	assert_non_null(strstr(err.msg, "ACPI"));
 }
 
+/* What _OSC of the PCI host bridge answers, by ACPICA: capabilities word 1 and 3. */
+static void ask_osc(const char *dsdt, const char *uuid, int revision, unsigned want, uint8_t answer[2])
+{
+	char command[512], line[256], *hex;
+	unsigned one, three;
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		 "acpiexec -b 'evaluate \\_SB.PCI0._OSC (%s) %d 3 (00 00 00 00 00 00 00 00 %02X 00 00 00)' %s 2>&1",
+		 uuid, revision, want, dsdt);
+	f = popen(command, "r");
+	assert_non_null(f);
+	answer[0] = answer[1] = 0xff;
+	while (fgets(line, sizeof(line), f)) {
+		hex = strstr(line, "0000: ");
+		if (hex && sscanf(hex, "0000: %x %*x %*x %*x %*x %*x %*x %*x %x", &one, &three) == 2) {
+			answer[0] = (uint8_t)one;
+			answer[1] = (uint8_t)three;
+		}
+	}
+	pclose(f);
+}
+
+static void test_osc(void **state)
+{
+	static const char pci[] = "5B 4D DB 33 F7 1F 1C 40 96 57 74 41 C0 3D D7 66";
+	static const char other[] = "5C 4D DB 33 F7 1F 1C 40 96 57 74 41 C0 3D D7 66";
+	static const struct {
+		const char *uuid;
+		int revision;
+		uint8_t want, answer[2];
+	} cases[] = {
+		{pci, 1, 0x1f, {0x10, 0}}, /* capabilities masked */
+		{pci, 1, 0, {0, 0}},
+		{pci, 2, 0x1f, {0x08, 0x1f}},	/* unknown revision */
+		{other, 1, 0x1f, {0x04, 0x1f}}, /* unknown UUID */
+	};
+	char path[] = "/tmp/croft-test-XXXXXX";
+	const struct acpi_fadt *fadt;
+	const struct acpi_header *dsdt;
+	int fd;
+
+	(void)state;
+	if (system("acpiexec -v >/dev/null 2>&1") != 0) {
+		print_message("acpiexec is not there\n");
+		skip();
+	}
+	build(1, 0);
+	fadt = find("FACP");
+	dsdt = table_at(fadt->x_dsdt, "DSDT");
+	fd = mkstemp(path);
+	assert_int_equal(write(fd, dsdt, dsdt->length), dsdt->length);
+	close(fd);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t answer[2];
+
+		ask_osc(path, cases[i].uuid, cases[i].revision, cases[i].want, answer);
+		assert_memory_equal(answer, cases[i].answer, 2);
+	}
+	unlink(path);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_rsdp), T(test_fadt), T(test_madt), T(test_mcfg), T(test_ssdt),
 		T(test_dsdt_agrees_with_the_layout), T(test_lengths_of_blocks), T(test_no_room),
+		T(test_osc),
 	};
 
 	return cmocka_run_group_tests_name("acpi", tests, NULL, NULL);
