@@ -345,6 +345,7 @@ static int load_kernel(struct machine *m, gpa_t rsdp, struct err *err)
 {
 	const struct boot_config boot = {
 		.kernel = m->config->kernel.fd,
+		.kernel_path = m->config->kernel.path,
 		.initrd = m->config->initrd.fd,
 		.cmdline = m->config->cmdline,
 		.rsdp = rsdp,

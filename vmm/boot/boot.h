@@ -15,6 +15,7 @@
 
 struct boot_config {
 	int kernel;
+	const char *kernel_path; /* for messages; NULL: it came as a descriptor */
 	int initrd; /* -1: none */
 	const char *cmdline;
 	gpa_t rsdp; /* where the ACPI tables begin */

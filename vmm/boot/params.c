@@ -149,10 +149,17 @@ void boot_put_page_tables(struct gmem *mem)
 
 int boot_load(struct gmem *mem, const struct boot_config *c, struct boot_entry *entry, struct err *err)
 {
-	char magic[4];
+	char magic[4], name[256];
+	size_t n;
 
-	if (pread_all(c->kernel, magic, sizeof(magic), 0, NULL) < 0)
-		return err_set(err, ERR_VM, "kernel: cannot read the file");
+	if (c->kernel_path)
+		snprintf(name, sizeof(name), "'%s'", c->kernel_path);
+	else
+		snprintf(name, sizeof(name), "descriptor %d", c->kernel);
+	if (pread_all(c->kernel, magic, sizeof(magic), 0, &n) < 0)
+		return err_sys(err, ERR_VM, "kernel: cannot read %s", name);
+	if (n < sizeof(magic))
+		return err_set(err, ERR_VM, "kernel: %s has %zu bytes: that is no kernel", name, n);
 	if (!memcmp(magic, "\177ELF", 4))
 		return pvh_load(mem, c, entry, err);
 	return bzimage_load(mem, c, entry, err);

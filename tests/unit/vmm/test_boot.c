@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -209,6 +210,27 @@ static void test_short_files(void **state)
 		assert_int_equal(load_file(image, n, "", &e, NULL), -1);
 }
 
+/* Which file, and what is wrong with it. */
+static void test_files_that_cannot_be_read(void **state)
+{
+	auto_close int directory = open("/", O_RDONLY | O_CLOEXEC), two = file_of("MZ", 2);
+	struct boot_config c = {.kernel = directory, .kernel_path = "/boot/vmlinuz", .initrd = -1};
+	struct boot_entry e;
+	struct err err = {0};
+	char want[128];
+
+	(void)state;
+	assert_int_equal(boot_load(mem, &c, &e, &err), -1);
+	assert_string_equal(err.msg, "kernel: cannot read '/boot/vmlinuz': Is a directory");
+	c.kernel = two;
+	assert_int_equal(boot_load(mem, &c, &e, &err), -1);
+	assert_string_equal(err.msg, "kernel: '/boot/vmlinuz' has 2 bytes: that is no kernel");
+	c.kernel_path = NULL;
+	assert_int_equal(boot_load(mem, &c, &e, &err), -1);
+	snprintf(want, sizeof(want), "kernel: descriptor %d has 2 bytes: that is no kernel", two);
+	assert_string_equal(err.msg, want);
+}
+
 static void test_command_line_limit(void **state)
 {
 	char line[2049];
@@ -343,6 +365,7 @@ int main(void)
 		T(test_bzimages_that_are_refused),
 		T(test_pref_address_at_the_end_of_everything),
 		T(test_short_files),
+		T(test_files_that_cannot_be_read),
 		T(test_command_line_limit),
 		T(test_initrd_that_does_not_fit),
 		T(test_pvh),
