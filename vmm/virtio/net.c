@@ -12,7 +12,8 @@
  * may have too few at the moment; then a frame is read aside, and copied, at once or when buffers
  * come. Without any buffer nothing is read: the netdev keeps the frames.
  *
- * The netdev is watched by edge: it is read until it has no more, and again when buffers arrive.
+ * The netdev is watched by edge: it is read until it has no more, and again when buffers arrive;
+ * when it is full, watching it begins anew.
  */
 #include "vmm/virtio/net.h"
 
@@ -32,6 +33,8 @@ enum {
 	RX_BATCH = 128,		  /* frames before others on the loop get their turn */
 	NUM_BUFFERS = offsetof(struct virtio_net_hdr_v1, num_buffers),
 };
+
+#define WATCHED (EPOLLIN | EPOLLOUT | EPOLLET)
 
 static_assert(sizeof(struct virtio_net_hdr_v1) == NETDEV_HEADER,
 	      "the netdev writes the header that the guest reads");
@@ -56,6 +59,8 @@ static bool transmit(struct virtio_dev *vd, unsigned q, struct chain *c)
 	} else if (writev(n->netdev->fd, c->iov, (int)c->nout) < 0) {
 		if (errno == EAGAIN) {
 			n->tx_blocked = true;
+			/* A tap tells that it is writable to those only who have looked since. */
+			loop_fd_set(n->watch, WATCHED);
 			return false;
 		}
 		n->tx_dropped++; /* a header that makes no sense, an interface that is down */
@@ -395,7 +400,7 @@ struct virtio_dev *net_new_on(const char *id, struct netdev *netdev, const uint8
 	memcpy(n->mac, mac, sizeof(n->mac));
 	memcpy(n->config.mac, mac, sizeof(n->mac));
 	filter_reset(&n->filter, mac);
-	n->watch = loop_add(loop, netdev->fd, EPOLLIN | EPOLLOUT | EPOLLET, on_netdev, n, err);
+	n->watch = loop_add(loop, netdev->fd, WATCHED, on_netdev, n, err);
 	if (!n->watch) {
 		err_wrap(err, "%s", id);
 		virtio_free(&n->vd);
