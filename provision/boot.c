@@ -39,7 +39,7 @@ static const struct record_field choice_fields[] = {
  * The version changes when another croft would decide otherwise: then what is cached is made anew.
  */
 static const struct record_class choice_class = {
-	.name = "boot", .version = 2, .fields = choice_fields, .nfields = ARRAY_LEN(choice_fields)};
+	.name = "boot", .version = 3, .fields = choice_fields, .nfields = ARRAY_LEN(choice_fields)};
 
 void boot_choice_init(struct boot_choice *c)
 {

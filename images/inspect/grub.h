@@ -18,7 +18,8 @@ int grub_boot(struct volumes *, int vol, const char *path, struct boot_entry *ou
 
 /*
  * Boot Loader Specification entries in `dir` of part[vol], without a grub.cfg: the menu that GRUB's
- * blscfg would make, with the grubenv of `env_dir` (of any of the usual places) deciding.
+ * blscfg would make where there is a grubenv (in any of the usual places), which then decides; else
+ * systemd-boot's, with its loader.conf deciding.
  */
 int grub_boot_bls(struct volumes *, int vol, const char *dir, struct boot_entry *out,
 		  struct err *err);

@@ -108,16 +108,17 @@ int grub_read_env(struct grub *g, int vol, const char *path, const struct grub_a
 int grub_blscfg(struct grub *g, const struct grub_args *a)
 {
 	const char *dir = grub_get(g, "blsdir"), *path = "";
+	struct bls_list list = {.order = BLS_GRUB};
 	int vol;
 
 	(void)a;
 	if (!grub_resolve(g, dir ? dir : "", &vol, &path))
 		return GRUB_FALSE;
 	if (*path)
-		return grub_add_bls(g, vol, path);
-	if (grub_add_bls(g, vol, "/loader/entries") == GRUB_TRUE)
+		return grub_add_bls(g, vol, path, &list);
+	if (grub_add_bls(g, vol, "/loader/entries", &list) == GRUB_TRUE)
 		return GRUB_TRUE;
-	return grub_add_bls(g, vol, "/boot/loader/entries");
+	return grub_add_bls(g, vol, "/boot/loader/entries", &list);
 }
 
 /* As GRUB joins them: arguments with blanks are quoted, quotes and backslashes escaped. */

@@ -58,16 +58,15 @@ int grub_add_entry(struct grub *g, const struct grub_args *a, bool submenu)
 	return GRUB_TRUE;
 }
 
-int grub_add_bls(struct grub *g, int vol, const char *dir)
+int grub_add_bls(struct grub *g, int vol, const char *dir, struct bls_list *list)
 {
-	struct bls_list list = {0};
 	struct err err = {0};
 
-	if (!grub_step(g, 100) || bls_load(g->vol, vol, dir, g->arena, &list, &err) < 0) {
+	if (!grub_step(g, 100) || bls_load(g->vol, vol, dir, g->arena, list, &err) < 0) {
 		grub_note(g, 0, "blscfg: %s", err.msg);
 		return GRUB_FALSE;
 	}
-	for (const struct bls_entry *b = list.first; b; b = b->next) {
+	for (const struct bls_entry *b = list->first; b; b = b->next) {
 		struct grub_entry *e = append_entry(g);
 
 		if (!e)
@@ -76,7 +75,7 @@ int grub_add_bls(struct grub *g, int vol, const char *dir)
 		e->id = b->id;
 		e->bls = b;
 	}
-	return list.n ? GRUB_TRUE : GRUB_FALSE;
+	return list->n ? GRUB_TRUE : GRUB_FALSE;
 }
 
 /* --- choosing --- */
@@ -348,26 +347,51 @@ int grub_boot(struct volumes *v, int vol, const char *path, struct boot_entry *o
 	return finish(&g, g.done || grub_boot_menu(&g), out, err);
 }
 
+/* Whether there is an environment block, which only GRUB has. */
+static bool read_any_env(struct grub *g, int vol)
+{
+	static const char *const dirs[] = {"/grub2", "/grub", "/boot/grub2", "/boot/grub"};
+	static const struct grub_args all = {0};
+	bool found = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		const char *path = arena_printf(g->arena, "%s/grubenv", dirs[i]);
+
+		if (!fsys_is_file(volume_fs(g->vol, vol), path))
+			continue;
+		grub_read_env(g, vol, path, &all);
+		found = true;
+	}
+	return found;
+}
+
+static const char *env_default(const struct grub *g)
+{
+	const char *name = grub_get(g, "next_entry");
+
+	return name && *name ? name : grub_get(g, "saved_entry");
+}
+
 int grub_boot_bls(struct volumes *v, int vol, const char *dir, struct boot_entry *out,
 		  struct err *err)
 {
-	static const char *const env_dirs[] = {"/grub2", "/grub", "/boot/grub2", "/boot/grub"};
-	static const struct grub_args all = {0};
+	struct bls_list list = {0};
 	const char *name;
 	struct grub g;
 
 	init_grub(&g, v, vol, dir);
-	for (size_t i = 0; i < ARRAY_LEN(env_dirs); i++) {
-		const char *path = arena_printf(g.arena, "%s/grubenv", env_dirs[i]);
+	if (read_any_env(&g, vol)) {
+		grub_add_bls(&g, vol, dir, &list);
+		name = env_default(&g);
+	} else {
+		const struct bls_entry *e;
 
-		if (fsys_is_file(volume_fs(v, vol), path))
-			grub_read_env(&g, vol, path, &all);
+		list.order = BLS_UAPI;
+		grub_add_bls(&g, vol, dir, &list);
+		e = bls_default(v, vol, dir, g.arena, &list);
+		name = e ? e->id : NULL;
 	}
-	name = grub_get(&g, "next_entry");
-	if (!name || !*name)
-		name = grub_get(&g, "saved_entry");
 	if (name)
 		grub_set(&g, "default", name);
-	grub_add_bls(&g, vol, dir);
 	return finish(&g, grub_boot_menu(&g), out, err);
 }

@@ -86,7 +86,6 @@ struct grub {
 	bool done;		/* pick is final: nothing runs any more */
 	unsigned notes;		/* lines that grub_note put into the trail */
 	const char *file;	/* being run, for the trail */
-	struct bls_list bls;	/* owned */
 	struct boot_entry pick; /* what linux and initrd of the running entry said */
 	int pick_vol;
 };
@@ -175,7 +174,7 @@ grub_command grub_test; /* [ and test */
 /* --- grub_menu.c --- */
 
 int grub_add_entry(struct grub *, const struct grub_args *, bool submenu);
-int grub_add_bls(struct grub *, int vol, const char *dir);
+int grub_add_bls(struct grub *, int vol, const char *dir, struct bls_list *);
 /* Runs what the menu selects, into pick; false when none of its entries can be booted. */
 bool grub_boot_menu(struct grub *);
 

@@ -2,7 +2,8 @@
  *
  * Versions are runs of digits and runs of letters; everything else only separates them. Digits are
  * compared as numbers of any length, a number is newer than a word, '~' is older than the end, and
- * of two that agree so far the longer one is newer (rpm-version(7)).
+ * of two that agree so far the longer one is newer (rpm-version(7)). UAPI.10 (Version Format
+ * Specification) ranks some of the separators, too.
  */
 #include "images/inspect/vercmp.h"
 
@@ -11,9 +12,9 @@
 #include <stddef.h>
 #include <string.h>
 
-static const char *skip_separators(const char *s)
+static const char *skip_separators(const char *s, const char *ranked)
 {
-	while (*s && !isalnum((unsigned char)*s) && *s != '~')
+	while (*s && !isalnum((unsigned char)*s) && *s != '~' && !strchr(ranked, *s))
 		s++;
 	return s;
 }
@@ -51,17 +52,19 @@ static int compare_words(const char *a, size_t na, const char *b, size_t nb)
 	return c ? c : na < nb ? -1 : na > nb;
 }
 
-int version_compare(const char *a, const char *b)
+/* `ranked`: separators that are older than whatever else the other one has there, oldest first. */
+static int compare(const char *a, const char *b, const char *ranked)
 {
 	if (!a || !b)
 		return (a != NULL) - (b != NULL);
 	for (;;) {
+		const char *mark;
 		bool digits;
 		size_t na, nb;
 		int c;
 
-		a = skip_separators(a);
-		b = skip_separators(b);
+		a = skip_separators(a, ranked);
+		b = skip_separators(b, ranked);
 		if (*a == '~' || *b == '~') {
 			if (*a != *b)
 				return *a == '~' ? -1 : 1;
@@ -71,6 +74,15 @@ int version_compare(const char *a, const char *b)
 		}
 		if (!*a || !*b)
 			return (*a != 0) - (*b != 0);
+		for (mark = ranked; *mark && *a != *mark && *b != *mark;)
+			mark++;
+		if (*mark) {
+			if (*a != *b)
+				return *a == *mark ? -1 : 1;
+			a++;
+			b++;
+			continue;
+		}
 		digits = isdigit((unsigned char)*a);
 		na = run_length(a, digits);
 		nb = run_length(b, digits);
@@ -82,4 +94,14 @@ int version_compare(const char *a, const char *b)
 		a += na;
 		b += nb;
 	}
+}
+
+int version_compare(const char *a, const char *b)
+{
+	return compare(a, b, "");
+}
+
+int version_compare_uapi(const char *a, const char *b)
+{
+	return compare(a, b, "-^.");
 }

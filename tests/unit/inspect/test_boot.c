@@ -74,6 +74,28 @@ static void test_versions(void **state)
 	assert_true(version_compare("---", "") == 0);
 }
 
+/* The examples of UAPI.10, and what they mean for file names. */
+static void test_versions_uapi(void **state)
+{
+	static const char *const ascending[] = {
+		"",	      "11_\xc3\xa4", "122.1",	 "123~rc1", "123",
+		"123-a",      "123-a.1",     "123-a1.1", "123-3",   "123-3.1",
+		"123^patch1", "123^1",	     "123.a-1",	 "123.1-1", "123a-1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ascending); i++)
+		for (size_t k = 0; k < ARRAY_LEN(ascending); k++) {
+			int c = version_compare_uapi(ascending[i], ascending[k]);
+
+			if ((c < 0) != (i < k) || (c > 0) != (i > k))
+				fail_msg("'%s' against '%s': %d", ascending[i], ascending[k], c);
+		}
+	assert_true(version_compare_uapi("arch-fallback.conf", "arch.conf") < 0);
+	assert_true(version_compare_uapi("1_0", "1+0") == 0);
+	assert_true(version_compare_uapi(NULL, "") < 0);
+}
+
 /* --- BLS --- */
 
 static const char fedora_new[] =
@@ -475,6 +497,68 @@ static void test_esp(void **state)
 	mem_disk_done(&d);
 }
 
+#define ENTRY(name, keys)                                                                          \
+	{                                                                                          \
+		"/loader/entries/" name ".conf", "linux /k\noptions " name "\n" keys, 0            \
+	}
+
+static void test_systemd_boot(void **state)
+{
+	static const struct {
+		const char *conf;
+		struct mem_file entry[3];
+		const char *selects;
+	} cases[] = {
+		{"timeout 3\ndefault arch.conf\n",
+		 {ENTRY("arch", ""), ENTRY("arch-fallback", ""), ENTRY("windows", "")},
+		 "arch"},
+		{"default ARCH-*\n",
+		 {ENTRY("arch", ""), ENTRY("arch-fallback", "")},
+		 "arch-fallback"},
+		{"default none\ndefault arch\n", {ENTRY("arch", ""), ENTRY("windows", "")}, "arch"},
+		/* The first that fits, in their order. */
+		{"default l*\n",
+		 {ENTRY("l-6.9", ""), ENTRY("m", ""), ENTRY("l-6.10", "")},
+		 "l-6.10"},
+		/* Names nothing that is there: their order alone. */
+		{"default @saved\n", {ENTRY("arch", ""), ENTRY("arch-fallback", "")}, "arch"},
+		{"#default a\ndefault\n", {ENTRY("a", ""), ENTRY("b", "")}, "b"},
+		{"", {ENTRY("z", ""), ENTRY("a", "sort-key b"), ENTRY("b", "sort-key c")}, "a"},
+		{"",
+		 {ENTRY("a", "sort-key a\nmachine-id 2\nversion 9"),
+		  ENTRY("b", "sort-key a\nmachine-id 1\nversion 2"),
+		  ENTRY("c", "sort-key a\nmachine-id 1\nversion 10~rc1")},
+		 "c"},
+		/* One of another system's loader is none for us. */
+		{"default win.conf\n",
+		 {ENTRY("a", ""), {"/loader/entries/win.conf", "title W\nefi /k\n", 0}},
+		 "a"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		bool own_partition = i % 2;
+		struct mem_file esp[8] = {{"/loader/loader.conf", cases[i / 2].conf, 0}};
+		struct mem_file boot[4] = {{"/k", "k", 0}};
+		struct mem_file *files = own_partition ? boot : esp;
+		struct mem_disk d;
+		size_t n = 1;
+
+		if (!own_partition)
+			files[n++] = boot[0];
+		for (size_t k = 0; k < 3 && cases[i / 2].entry[k].path; k++)
+			files[n++] = cases[i / 2].entry[k];
+		mem_disk_init(&d, "gpt");
+		mem_disk_add(&d, 1, "esp", "", "AB-CD", esp, own_partition ? 1 : n);
+		if (own_partition)
+			mem_disk_add(&d, 2, "xbootldr", "", BOOT_UUID, boot, n);
+		find(&d, -1);
+		assert_int_equal(d.in.boot.source, BOOT_BLS);
+		assert_string_equal(d.in.boot.cmdline, cases[i / 2].selects);
+		mem_disk_done(&d);
+	}
+}
+
 static void test_explanation(void **state)
 {
 	struct mem_file nothing[] = {{"/etc/hostname", "x", 0}};
@@ -502,6 +586,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_versions_uapi),
 		cmocka_unit_test(test_bls),
 		cmocka_unit_test(test_rhel8_kernelopts),
 		cmocka_unit_test(test_bls_details),
@@ -510,6 +595,7 @@ int main(void)
 		cmocka_unit_test(test_newest),
 		cmocka_unit_test(test_candidates),
 		cmocka_unit_test(test_esp),
+		cmocka_unit_test(test_systemd_boot),
 		cmocka_unit_test(test_explanation),
 	};
 
