@@ -88,9 +88,14 @@ static struct grub_var *new_var(struct grub *g, const char *name)
 void grub_set(struct grub *g, const char *name, const char *value)
 {
 	struct grub_var *v = find_var(g, name);
+	size_t n = strlen(value);
 
-	if (!pay_text(g, strlen(value) + strlen(name)))
+	if (!pay_text(g, n + strlen(name)))
 		return;
+	/* GRUB takes them off when this one is written: "(hd0,gpt1)" and "hd0,gpt1" are the same.
+	 */
+	if (!strcmp(name, "root") && n > 1 && value[0] == '(' && value[n - 1] == ')')
+		value = arena_strndup(g->arena, value + 1, n - 2);
 	if (!v)
 		v = new_var(g, arena_strdup(g->arena, name));
 	if (v)

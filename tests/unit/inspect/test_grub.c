@@ -208,6 +208,8 @@ static void test_devices(void **state)
 {
 	(void)state;
 	assert_selects("set root=hd0,gpt2\nmenuentry t { linux /k9 a }", "/k9", "a");
+	assert_selects("set root=(hd0,gpt2)\nmenuentry t { linux /k9 $root }", "/k9", "hd0,gpt2");
+	assert_selects("root='(hd0,2)'\nmenuentry t { linux ($root)/k9 a }", "/k9", "a");
 	assert_selects("menuentry t { linux (hd0,2)/k9 a }", "/k9", "a");
 	assert_selects("menuentry t { linux (hd5,msdos2)/k9 a }", "/k9", "a");
 	assert_selects("search --no-floppy --fs-uuid --set=root " UUID_B
