@@ -132,6 +132,16 @@ static int cmd_submenu(struct grub *g, const struct grub_args *a)
 	return grub_add_entry(g, a, true);
 }
 
+/* An entry is booted at its end without it; a script that makes no menu says it. */
+static int cmd_boot(struct grub *g, const struct grub_args *a)
+{
+	(void)a;
+	if (!g->pick.kernel[0])
+		return GRUB_FALSE;
+	g->done = true;
+	return GRUB_TRUE;
+}
+
 /* --- the table --- */
 
 static const struct {
@@ -140,6 +150,7 @@ static const struct {
 } commands[] = {
 	{"[", grub_test},
 	{"blscfg", grub_blscfg},
+	{"boot", cmd_boot},
 	{"break", cmd_break},
 	{"configfile", grub_configfile},
 	{"continue", cmd_continue},
@@ -180,7 +191,6 @@ static const char *const decide_nothing[] = {
 	"background_color",
 	"background_image",
 	"bli",
-	"boot",
 	"chainloader",
 	"clear",
 	"cls",

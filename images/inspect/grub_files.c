@@ -156,7 +156,7 @@ static bool take_path(struct grub *g, int vol, const char *path, char dst[256])
 
 int grub_take_kernel(struct grub *g, int vol, const char *path, const char *cmdline)
 {
-	struct boot_entry e = {.part = g->vol->in->part[vol].number};
+	struct boot_entry e = {.source = BOOT_GRUB, .part = g->vol->in->part[vol].number};
 
 	g->pick = (struct boot_entry){0};
 	if (!take_path(g, vol, path, e.kernel))
@@ -167,6 +167,7 @@ int grub_take_kernel(struct grub *g, int vol, const char *path, const char *cmdl
 		return GRUB_FALSE;
 	}
 	CLEAN_STR(e.cmdline, cmdline);
+	CLEAN_STR(e.config, g->file);
 	g->pick = e;
 	g->pick_vol = vol;
 	return GRUB_TRUE;

@@ -165,10 +165,6 @@ static void run_block(struct grub *g, const struct grub_entry *e)
 {
 	g->pick = (struct boot_entry){0};
 	grub_call(g, e->block, &e->args);
-	if (!g->pick.kernel[0])
-		return;
-	g->pick.source = BOOT_GRUB;
-	CLEAN_STR(g->pick.config, g->file);
 }
 
 /*

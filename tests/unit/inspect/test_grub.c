@@ -331,6 +331,28 @@ static void test_initrds(void **state)
 		-1);
 }
 
+/* `boot` ends everything, once there is a kernel. */
+static void test_boot(void **state)
+{
+	struct boot_entry e = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(run_with("boot\nlinux /k1 a\ninitrd /i1\nboot\nlinux /k2 b\nboot\n"
+				  "menuentry t { linux /k3 }",
+				  NULL, &e, NULL, &err),
+			 0);
+	assert_string_equal(e.kernel, "/k1");
+	assert_string_equal(e.initrd[0], "/i1");
+	assert_int_equal(e.source, BOOT_GRUB);
+	assert_string_equal(e.config, "/boot/grub/grub.cfg");
+	assert_selects("menuentry t { linux /k1 a\nboot\nlinux /k2 b\n}", "/k1", "a");
+	assert_selects("function go { linux /k1 $1; boot; }\ngo a\ngo b", "/k1", "a");
+	/* A kernel alone waits for somebody to say so, and what failed to load is not booted. */
+	assert_int_equal(run_with("linux /k1 a", NULL, &e, NULL, &err), -1);
+	assert_selects("linux /k1 a\ninitrd /none\nboot\nmenuentry t { linux /k2 b }", "/k2", "b");
+}
+
 static void test_grubenv(void **state)
 {
 	static const char script[] =
@@ -636,13 +658,21 @@ static void test_ubuntu_saved_entry(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words),	       cmocka_unit_test(test_variables),
-		cmocka_unit_test(test_conditions),     cmocka_unit_test(test_flow),
-		cmocka_unit_test(test_devices),	       cmocka_unit_test(test_menu),
-		cmocka_unit_test(test_broken_entries), cmocka_unit_test(test_initrds),
-		cmocka_unit_test(test_grubenv),	       cmocka_unit_test(test_other_files),
-		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_nesting_limit),
-		cmocka_unit_test(test_distributions),  cmocka_unit_test(test_ubuntu_saved_entry),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_flow),
+		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_menu),
+		cmocka_unit_test(test_broken_entries),
+		cmocka_unit_test(test_initrds),
+		cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_grubenv),
+		cmocka_unit_test(test_other_files),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_nesting_limit),
+		cmocka_unit_test(test_distributions),
+		cmocka_unit_test(test_ubuntu_saved_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
