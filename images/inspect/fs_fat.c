@@ -390,7 +390,11 @@ static int read_geometry(struct fat_fs *x, struct err *err)
 			       "the FAT file system has %llu sectors, the partition %llu bytes",
 			       (unsigned long long)total, (unsigned long long)x->size);
 	x->clusters = (uint32_t)((total * sector - x->data_off) / x->cluster_size);
-	x->bits = x->clusters < 4085 ? 12 : x->clusters < 65525 ? 16 : 32;
+	/*
+	 * Section 3.5 has the number of clusters alone decide, but mkfs.vfat -F 32 makes FAT32 of
+	 * any size; Linux, GRUB and fsck.fat know it by the 16-bit length of a FAT, which is 0.
+	 */
+	x->bits = !get_le16(b + 22) ? 32 : x->clusters < 4085 ? 12 : 16;
 	if (x->bits == 32) {
 		x->root_cluster = get_le32(b + 44);
 		if (!is_cluster(x, x->root_cluster))

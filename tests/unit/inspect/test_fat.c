@@ -96,19 +96,31 @@ static void make_fat(struct fixture *f, uint64_t bytes, const char *options)
 	fixture_shell(command);
 }
 
+static void poke(const struct fixture *f, uint64_t off, uint32_t value, unsigned bytes)
+{
+	auto_close int fd = open(fixture_path(f, "fs"), O_WRONLY | O_CLOEXEC);
+	uint8_t le[4];
+
+	put_le32(le, value);
+	assert_int_equal(pwrite_all(fd, le, bytes, off), 0);
+}
+
 static void test_trees(void **state)
 {
 	static const struct {
 		uint64_t bytes;
 		const char *options;
+		uint32_t sectors; /* fewer than it was made with */
 	} cases[] = {
-		{4 * MIB, "-F 12"},
-		{4 * MIB, "-F 12 -s 8"},
-		{32 * MIB, "-F 16"},
-		{32 * MIB, "-F 16 -s 1"},
-		{40 * MIB, "-F 32 -s 1"},
-		{300 * MIB, "-F 32"},
-		{64 * MIB, "-F 16 -S 4096 -s 1"},
+		{4 * MIB, "-F 12", 0},
+		{4 * MIB, "-F 12 -s 8", 0},
+		{32 * MIB, "-F 16", 0},
+		{32 * MIB, "-F 16 -s 1", 0},
+		{40 * MIB, "-F 32 -s 1", 0},
+		/* As small as mkfs.vfat makes it; mtools take such a one for FAT16. */
+		{40 * MIB, "-F 32 -s 1", 60000},
+		{300 * MIB, "-F 32", 0},
+		{64 * MIB, "-F 16 -S 4096 -s 1", 0},
 	};
 	struct fixture f;
 
@@ -121,6 +133,8 @@ static void test_trees(void **state)
 		struct mounted m;
 
 		make_fat(&f, cases[i].bytes, cases[i].options);
+		if (cases[i].sectors)
+			poke(&f, 32, cases[i].sectors, 4);
 		m = attach_good(&f);
 		assert_int_equal(tree_of_fsys(m.fs, &here), 0);
 		tree_of_host(fixture_path(&f, "tree"), &there);
@@ -153,15 +167,6 @@ static void test_names(void **state)
 	assert_false(fsys_is_file(m.fs, "/EFI"));
 	detach(&m);
 	fixture_done(&f);
-}
-
-static void poke(const struct fixture *f, uint64_t off, uint32_t value, unsigned bytes)
-{
-	auto_close int fd = open(fixture_path(f, "fs"), O_WRONLY | O_CLOEXEC);
-	uint8_t le[4];
-
-	put_le32(le, value);
-	assert_int_equal(pwrite_all(fd, le, bytes, off), 0);
 }
 
 /* FAT16 with clusters of 2048 bytes: the FAT begins behind the reserved sectors. */
