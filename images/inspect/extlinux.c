@@ -28,14 +28,11 @@ struct extlinux {
 	struct arena *arena;
 	const char *dir;
 	struct label label[MAX_LABELS];
+	struct label spare;	 /* takes the keys of each label that is one too many */
+	struct label *label_now; /* the one that keys are for; NULL before the first */
 	unsigned n, includes, depth;
 	const char *def, *menu_def, *append; /* global defaults; NULL when not given */
 };
-
-static struct label *current(struct extlinux *x)
-{
-	return x->n ? &x->label[x->n - 1] : NULL;
-}
 
 /* The rest of the line when it begins with the keyword and a blank; NULL otherwise. */
 static const char *after(const char *line, const char *keyword)
@@ -61,7 +58,7 @@ static void include(struct extlinux *x, const char *name)
 
 static void take_menu(struct extlinux *x, const char *rest)
 {
-	struct label *l = current(x);
+	struct label *l = x->label_now;
 	const char *value;
 
 	if (after(rest, "DEFAULT") && l)
@@ -74,13 +71,12 @@ static void take_menu(struct extlinux *x, const char *rest)
 
 static void take_line(struct extlinux *x, const char *line)
 {
-	struct label *l = current(x);
+	struct label *l = x->label_now;
 	const char *value;
 
 	if ((value = after(line, "LABEL"))) {
-		if (x->n == MAX_LABELS)
-			return;
-		x->label[x->n++] = (struct label){.name = value};
+		x->label_now = x->n < MAX_LABELS ? &x->label[x->n++] : &x->spare;
+		*x->label_now = (struct label){.name = value};
 	} else if ((value = after(line, "DEFAULT"))) {
 		x->def = value;
 	} else if ((value = after(line, "MENU"))) {
@@ -196,6 +192,8 @@ static int make_entry(struct extlinux *x, const char *path, struct boot_entry *o
 	if (!l->kernel)
 		return err_set(err, ERR_NOT_FOUND, "its entry '%.80s' has no kernel", l->name);
 	append = l->append ? l->append : x->append;
+	if (append && !strcmp(append, "-")) /* nothing, not even the global one */
+		append = NULL;
 	CLEAN_STR(e.config, path);
 	CLEAN_STR(e.title, l->title ? l->title : l->name);
 	if (take_path(x, l->kernel, e.kernel, err) < 0 ||

@@ -295,6 +295,7 @@ static void test_extlinux_language(void **state)
 		{"LABEL one\nLINUX k1\nAPPEND a initrd=/i1,/i2\n", "/k1", "a initrd=/i1,/i2", 2},
 		{"APPEND global\nLABEL one\nLINUX k1\n", "/k1", "global", 0},
 		{"APPEND global\nLABEL one\nLINUX k1\nAPPEND own\n", "/k1", "own", 0},
+		{"APPEND global\nLABEL one\nLINUX k1\nAPPEND -\n", "/k1", "", 0},
 		{"DEFAULT none\nLABEL one\nLINUX k1\nLABEL two\n MENU DEFAULT\n LINUX k2\n", "/k2",
 		 "", 0},
 		{"INCLUDE more.conf\n", "/k2", "included", 0},
@@ -337,6 +338,28 @@ static void test_extlinux_language(void **state)
 		}
 		mem_disk_done(&d);
 	}
+}
+
+/* More labels than are kept: the last that is keeps its own keys. */
+static void test_extlinux_many_labels(void **state)
+{
+	auto_buf struct buf text = BUF_INIT(MIB);
+	struct mem_file files[] = {{"/extlinux.conf", "", 0}, {"/k", "k", 0}};
+	struct boot_entry e = {0};
+	struct err err = {0};
+	struct mem_disk d;
+
+	(void)state;
+	buf_puts(&text, "DEFAULT l63\n");
+	for (int i = 0; i < 70; i++)
+		buf_printf(&text, "LABEL l%d\nLINUX k\nAPPEND %d\n", i, i);
+	files[0].content = buf_str(&text);
+	mem_disk_init(&d, "none");
+	mem_disk_add(&d, 0, "", "/", ROOT_UUID, files, ARRAY_LEN(files));
+	assert_int_equal(extlinux_boot(&d.v, 0, "/extlinux.conf", &e, &err), 0);
+	assert_string_equal(e.title, "l63");
+	assert_string_equal(e.cmdline, "63");
+	mem_disk_done(&d);
 }
 
 /* --- the newest kernel --- */
@@ -592,6 +615,7 @@ int main(void)
 		cmocka_unit_test(test_bls_details),
 		cmocka_unit_test(test_extlinux),
 		cmocka_unit_test(test_extlinux_language),
+		cmocka_unit_test(test_extlinux_many_labels),
 		cmocka_unit_test(test_newest),
 		cmocka_unit_test(test_candidates),
 		cmocka_unit_test(test_esp),
