@@ -53,23 +53,48 @@ static void add(struct buf *out, const char *arg, size_t n)
 	buf_put(out, arg, n);
 }
 
+/*
+ * What the entry has for the kernel. A bare "--" and all behind it is for init (kernel/params.c,
+ * parse_args) and left at *p.
+ */
+static void add_entry(struct buf *out, const char **p, bool own_console)
+{
+	const char *arg, *here = *p;
+	size_t len;
+
+	while ((len = next_arg(p, &arg))) {
+		if (len == 2 && text_starts(arg, "--"))
+			break;
+		if (!is_dropped(arg, own_console))
+			add(out, arg, len);
+		here = *p;
+	}
+	*p = here;
+}
+
+static void add_all(struct buf *out, const char *args)
+{
+	const char *arg;
+	size_t len;
+
+	while ((len = next_arg(&args, &arg)))
+		add(out, arg, len);
+}
+
 int boot_cmdline(const struct boot_entry *e, const char *append, uint32_t limit, char *out,
 		 size_t n, struct err *err)
 {
 	auto_buf struct buf line = BUF_INIT(sizeof(e->cmdline) + 65536);
 	bool own_console;
-	const char *p = e->cmdline, *arg;
-	size_t len;
+	const char *rest = e->cmdline;
 
 	append = append ? append : "";
 	own_console = !sets_console(append);
-	while ((len = next_arg(&p, &arg)))
-		if (!is_dropped(arg, own_console))
-			add(&line, arg, len);
+	add_entry(&line, &rest, own_console);
 	if (own_console)
 		add(&line, SERIAL_CONSOLE, strlen(SERIAL_CONSOLE));
-	while ((len = next_arg(&append, &arg)))
-		add(&line, arg, len);
+	add_all(&line, append);
+	add_all(&line, rest);
 
 	/* limit and n count differently: the kernel's number is without the terminating zero. */
 	if (line.overflow || line.len > limit || line.len >= n)

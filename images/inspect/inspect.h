@@ -107,8 +107,9 @@ int kernel_facts_read(int fd, struct kernel_facts *, struct err *);
 
 /*
  * The command line a guest gets: the entry's options without BOOT_IMAGE and crashkernel=, with
- * console=ttyS0,115200n8 last unless `append` sets a console, then `append`. At most n bytes;
- * ERR_SPEC with the number when longer than `limit` (the kernel's cmdline_size).
+ * console=ttyS0,115200n8 last unless `append` sets a console, then `append`; what the entry has for
+ * init, behind "--", stays at the end. At most n bytes; ERR_SPEC with the number when longer than
+ * `limit` (the kernel's cmdline_size).
  */
 int boot_cmdline(const struct boot_entry *, const char *append, uint32_t limit, char *out, size_t n,
 		 struct err *);

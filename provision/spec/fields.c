@@ -827,7 +827,7 @@ const struct field fields[] = {
 		.path = "boot.cmdline_append",
 		.type = &type_cmdline,
 		.change = CHANGE_RESTART,
-		.help = "what to add at the end of the command line",
+		.help = "what to add at the end of the command line, before the -- and what follows it for init",
 		.example = "boot: { cmdline_append: systemd.log_level=debug }",
 	},
 	PLANNED("boot.entry", NULL),

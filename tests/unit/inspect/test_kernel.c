@@ -265,6 +265,10 @@ static void test_cmdline(void **state)
 		 "console=tty0 console=ttyS0 console=hvc0"},
 		{"a", "b c", "a console=ttyS0,115200n8 b c"},
 		{"  a \t b  ", "  c ", "a b console=ttyS0,115200n8 c"},
+		/* What is for init stays behind all that is for the kernel, as it is. */
+		{"a -- console=ttyS0 x", "b", "a console=ttyS0,115200n8 b -- console=ttyS0 x"},
+		{"-- x -- y", NULL, "console=ttyS0,115200n8 -- x -- y"},
+		{"a --- x --y", NULL, "a --- x --y console=ttyS0,115200n8"},
 		/* Quotes keep blanks together, as the kernel reads them. */
 		{"dyndbg=\"file x.c +p; console=y\" a", NULL,
 		 "dyndbg=\"file x.c +p; console=y\" a console=ttyS0,115200n8"},
