@@ -78,7 +78,7 @@ static void print_boot(const struct inspect *in)
 	if (in->os.id[0])
 		printf("system:  %s (%s %s)\n", in->os.pretty_name, in->os.id, in->os.version_id);
 	if (b->source == BOOT_NONE) {
-		printf("boot:    no entry found: %s\n", in->boot_note);
+		printf("boot:    %s\n", in->boot_note);
 		return;
 	}
 	printf("boot:    %s, %s on partition %u\n", boot_source_name(b->source), b->config, b->part);
@@ -123,7 +123,7 @@ static int print_json(const struct inspect *in, const struct blk_info *info, con
 
 static int inspect_file(const struct cli *cli, const char *path, struct err *err)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct inspect *in = NULL;
 	struct blk_info info;
 	int rc = 0;
