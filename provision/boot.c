@@ -303,18 +303,23 @@ static bool part_stale(const struct inspect *in, unsigned number)
 	return false;
 }
 
+struct finding {
+	bool stale;	      /* see boot.h */
+	struct boot_env used; /* see inspect_use */
+};
+
 /*
- * Looks into the disk and copies what it boots into `dir`, which is made anew. *stale: see boot.h;
- * `before`: see unpack_kernel.
+ * Looks into the disk and copies what it boots into `dir`, which is made anew. `before`: see
+ * unpack_kernel.
  */
 static int extract(const struct blk_layer layers[], unsigned n, const char *dir, const char *before,
-		   bool *stale, struct err *err)
+		   struct finding *out, struct err *err)
 {
 	auto_blk struct blk *blk = blk_open(layers, n, BLK_RDONLY, err);
 	struct inspect *in;
 	int rc;
 
-	*stale = false;
+	*out = (struct finding){.stale = false};
 	if (!blk)
 		return -1;
 	in = inspect_disk(blk, err);
@@ -323,19 +328,20 @@ static int extract(const struct blk_layer layers[], unsigned n, const char *dir,
 	if (in->boot.source == BOOT_NONE) {
 		rc = err_set(err, ERR_VM, "no kernel to boot was found: %s", in->boot_note);
 	} else {
-		*stale = part_stale(in, in->boot.part);
+		*out = (struct finding){part_stale(in, in->boot.part), in->boot.used};
 		rc = extract_to(dir, before, blk, in, err);
 	}
 	inspect_free(in);
 	return rc;
 }
 
-static int layer_open(const char *path, const char *format, struct blk_layer *out, struct err *err)
+static int layer_open(const char *path, const char *format, int mode, struct blk_layer *out,
+		      struct err *err)
 {
 	*out = (struct blk_layer){.fd = -1, .name = path};
 	if (blk_format_parse(format, &out->format, err) < 0)
 		return err_wrap(err, "%s", path);
-	out->fd = open(path, O_RDONLY | O_CLOEXEC);
+	out->fd = open(path, mode | O_CLOEXEC);
 	return out->fd < 0 ? err_sys(err, ERR_HOST, "cannot open '%s'", path) : 0;
 }
 
@@ -351,12 +357,12 @@ static int cache_fill(const struct run *run, const char *dir, struct err *err)
 	auto_free char *parent = path_dir(dir);
 	auto_free char *fresh = xasprintf("%s/.%s.%d", parent, path_base(dir), (int)getpid());
 	struct blk_layer layer;
-	bool stale;
+	struct finding f;
 
 	if (dir_make(parent, 0700, err) < 0 ||
-	    layer_open(run->state.image_path, run->state.image_format, &layer, err) < 0)
+	    layer_open(run->state.image_path, run->state.image_format, O_RDONLY, &layer, err) < 0)
 		return -1;
-	if (extract(&layer, 1, fresh, NULL, &stale, err) < 0 || copy_install(fresh, dir, err) < 0) {
+	if (extract(&layer, 1, fresh, NULL, &f, err) < 0 || copy_install(fresh, dir, err) < 0) {
 		dir_remove(fresh, NULL);
 		return -1;
 	}
@@ -389,22 +395,49 @@ void boot_prepare(struct run *run)
 
 /* --- the VM's own disk ------------------------------------------------------------------------ */
 
+/* The overlay, for reading or both, and the image below it. */
+static int disk_layers(const struct run *run, int mode, const char *overlay,
+		       struct blk_layer layers[2], struct err *err)
+{
+	if (layer_open(overlay, "qcow2", mode, &layers[0], err) < 0)
+		return -1;
+	if (layer_open(run->state.image_path, run->state.image_format, O_RDONLY, &layers[1], err) < 0) {
+		close(layers[0].fd);
+		return -1;
+	}
+	return 0;
+}
+
+/* The boot loader that croft stands for would write this before it starts the kernel. */
+static void use(struct run *run, const char *overlay, const struct boot_env *env)
+{
+	struct blk_layer layers[2];
+	struct err why = {0};
+
+	if (!env->size)
+		return;
+	if (disk_layers(run, O_RDWR, overlay, layers, &why) == 0) {
+		auto_blk struct blk *blk = blk_open(layers, 2, 0, &why);
+
+		if (blk && inspect_use(blk, env, &why) == 0)
+			return;
+	}
+	run_note(run, "the entry that the guest chose for one start stays chosen: %s", why.msg);
+}
+
 static int from_disk(struct run *run, const char *keep, struct boot_choice *out, struct err *err)
 {
 	auto_free char *overlay = vmdir_file(&run->dir, "disk.qcow2");
 	auto_free char *fresh = xasprintf("%s.new", keep);
 	struct blk_layer layers[2];
 	struct err why = {0};
-	bool stale = false, found;
+	struct finding f;
+	bool found;
 
-	if (layer_open(overlay, "qcow2", &layers[0], err) < 0)
+	if (disk_layers(run, O_RDONLY, overlay, layers, err) < 0)
 		return -1;
-	if (layer_open(run->state.image_path, run->state.image_format, &layers[1], err) < 0) {
-		close(layers[0].fd);
-		return -1;
-	}
-	found = extract(layers, 2, fresh, keep, &stale, &why) == 0;
-	if ((!found || stale) && copy_open(keep, run->vm->memory, out)) {
+	found = extract(layers, 2, fresh, keep, &f, &why) == 0;
+	if ((!found || f.stale) && copy_open(keep, run->vm->memory, out)) {
 		run_note(run, "booting the kernel of the last start: %s",
 			 found ? "the guest did not shut down cleanly, and its file system needs a "
 				 "repair that only it can make"
@@ -419,6 +452,7 @@ static int from_disk(struct run *run, const char *keep, struct boot_choice *out,
 	}
 	if (copy_install(fresh, keep, err) < 0)
 		return -1;
+	use(run, overlay, &f.used);
 	return copy_open(keep, run->vm->memory, out)
 		       ? 0
 		       : err_set(err, ERR_FAILED, "'%s' vanished while it was used", keep);

@@ -9,6 +9,9 @@
  * on that. A copy is kept with the VM too (boot/): the next start falls back on it when nothing can
  * be found, or when what is found is stale: the guest did not unmount its file system, and the
  * journal's changes could not be applied while reading.
+ *
+ * The one thing that is written into the guest's disk is what its boot loader would write there
+ * before the kernel starts: an entry for one time (grub-reboot) is marked as used.
  */
 #ifndef PROVISION_BOOT_H
 #define PROVISION_BOOT_H

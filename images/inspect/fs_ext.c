@@ -275,6 +275,32 @@ static int ext_read(struct fsys *base, const struct fnode *node, uint64_t off, v
 	return rc ? ext_error(x, rc, err) : 0;
 }
 
+/* Not what is newer in the journal, or lives in the inode. */
+static int ext_locate(struct fsys *base, const struct fnode *node, uint64_t *off, struct err *err)
+{
+	struct ext_fs *x = to_ext(base);
+	uint32_t bs = x->fs->blocksize;
+	uint64_t count = (node->size - 1) / bs + 1, copy, at = 0;
+	struct ext_runs runs = {0};
+	struct ext2_inode inode;
+	bool escaped, found;
+	errcode_t rc = ext2fs_read_inode(x->fs, (ext2_ino_t)node->id[0], &inode);
+
+	if (!rc && !(inode.i_flags & EXT4_INLINE_DATA_FL))
+		rc = ext_map(x->fs, (ext2_ino_t)node->id[0], &inode, 0, count, &runs);
+	found = !rc && runs.n == 1 && !runs.run[0].lblk && runs.run[0].len >= count &&
+		checked_mul(runs.run[0].pblk, bs, &at) && range_inside(at, node->size, x->dev.size);
+	for (uint64_t i = 0; found && x->overlay && i < count; i++)
+		found = !jbd2_lookup(x->overlay, runs.run[0].pblk + i, &copy, &escaped);
+	ext_runs_done(&runs);
+	if (rc)
+		return ext_error(x, rc, err);
+	if (!found)
+		return err_set(err, ERR_UNSUPPORTED, "not in one piece on the disk");
+	*off = x->dev.off + at;
+	return 0;
+}
+
 const struct fsys_class fsys_ext = {
 	.names = {"ext4", "ext3", "ext2"},
 	.open = ext_open,
@@ -282,5 +308,6 @@ const struct fsys_class fsys_ext = {
 	.lookup = ext_lookup,
 	.list = ext_list,
 	.read = ext_read,
+	.locate = ext_locate,
 	.close = ext_close,
 };

@@ -355,6 +355,17 @@ static int fat_read(struct fsys *base, const struct fnode *node, uint64_t off, v
 	return read_chain(to_fat(base), (uint32_t)node->id[0], off, dst, n, err);
 }
 
+static int fat_locate(struct fsys *base, const struct fnode *node, uint64_t *off, struct err *err)
+{
+	struct fat_fs *x = to_fat(base);
+	uint32_t c = (uint32_t)node->id[0];
+
+	if (!is_cluster(x, c) || node->size > x->cluster_size)
+		return err_set(err, ERR_UNSUPPORTED, "not in one piece on the disk");
+	*off = x->off + x->data_off + (uint64_t)(c - 2) * x->cluster_size;
+	return 0;
+}
+
 static void fat_close(struct fsys *base)
 {
 	free(to_fat(base));
@@ -426,5 +437,6 @@ const struct fsys_class fsys_fat = {
 	.lookup = fat_lookup,
 	.list = fat_list,
 	.read = fat_read,
+	.locate = fat_locate,
 	.close = fat_close,
 };

@@ -197,6 +197,20 @@ int fsys_read_file(struct fsys *fs, const char *path, struct buf *out, struct er
 	return 0;
 }
 
+int fsys_locate(struct fsys *fs, const char *path, uint64_t *off, uint64_t *size, struct err *err)
+{
+	struct fnode node;
+
+	if (find_file(fs, path, UINT64_MAX, &node, err) < 0)
+		return -1;
+	if (!node.size || !fs->class->locate)
+		return err_set(err, ERR_UNSUPPORTED, "'%s': no place on the disk", path);
+	if (fs->class->locate(fs, &node, off, err) < 0)
+		return err_wrap(err, "'%s'", path);
+	*size = node.size;
+	return 0;
+}
+
 int fsys_copy(struct fsys *fs, const char *path, int out_fd, uint64_t max_bytes, struct err *err)
 {
 	auto_free char *chunk = NULL;

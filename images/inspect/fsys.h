@@ -40,6 +40,8 @@ struct fsys_class {
 	/* Exactly n bytes, inside the node's size. Reading a link gives its target. */
 	int (*read)(struct fsys *, const struct fnode *, uint64_t off, void *dst, size_t n,
 		    struct err *);
+	/* Where on the disk the data of a file lies in one piece; NULL: cannot tell for any. */
+	int (*locate)(struct fsys *, const struct fnode *, uint64_t *off, struct err *);
 	void (*close)(struct fsys *);
 };
 
@@ -68,6 +70,9 @@ int fsys_read_file(struct fsys *, const char *path, struct buf *out, struct err 
 
 /* Writes a regular file of at most max_bytes to a descriptor, from its current offset. */
 int fsys_copy(struct fsys *, const char *path, int out_fd, uint64_t max_bytes, struct err *err);
+
+/* Where on the disk a regular file lies; ERR_UNSUPPORTED when not as it is and in one piece. */
+int fsys_locate(struct fsys *, const char *path, uint64_t *off, uint64_t *size, struct err *err);
 
 extern const struct fsys_class fsys_ext, fsys_fat;
 

@@ -2,7 +2,7 @@
  *
  * GRUB's commands, as far as they decide what is booted (GRUB manual 2.12, section 18). A command
  * is a function and a row in the table; what only concerns screens, sounds and modules is in the
- * list of ignored names. Nothing is written: save_env succeeds and does nothing.
+ * list of ignored names. Nothing is written; save_env notes what has to be (inspect_use).
  */
 #include "images/inspect/grub_run.h"
 
@@ -169,7 +169,7 @@ static const struct {
 	{"normal", grub_configfile},
 	{"probe", grub_probe},
 	{"return", cmd_return},
-	{"save_env", cmd_true},
+	{"save_env", grub_save_env},
 	{"search", grub_search},
 	{"search.file", grub_search_file},
 	{"search.fs_label", grub_search_label},

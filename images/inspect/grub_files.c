@@ -55,24 +55,64 @@ int grub_configfile(struct grub *g, const struct grub_args *a)
 	return status;
 }
 
-/* load_env [--skip-sig] [--file FILE] [VARIABLE...] */
-int grub_load_env(struct grub *g, const struct grub_args *a)
+/* {load|save}_env [--skip-sig] [--file FILE] [VARIABLE...]: the file and the variables. */
+static bool env_file(struct grub *g, const struct grub_args *a, struct grub_args *rest, int *vol,
+		     const char **path)
 {
 	enum { FILENAME };
 	struct grub_option o[] = {
 		[FILENAME] = GRUB_VALUE("file", 'f'),
 		GRUB_FLAG("skip-sig", 's'),
 	};
-	const char *prefix = grub_get(g, "prefix"), *path;
+	const char *prefix = grub_get(g, "prefix");
+
+	grub_parse_options(g, a, o, ARRAY_LEN(o), rest);
+	if (!o[FILENAME].arg)
+		o[FILENAME].arg = arena_printf(g->arena, "%s/grubenv", prefix ? prefix : "");
+	return grub_resolve(g, o[FILENAME].arg, vol, path);
+}
+
+int grub_load_env(struct grub *g, const struct grub_args *a)
+{
+	struct grub_args rest;
+	const char *path;
+	int vol;
+
+	if (!env_file(g, a, &rest, &vol, &path))
+		return GRUB_FALSE;
+	return grub_read_env(g, vol, path, &rest);
+}
+
+void grub_use_env(struct grub *g, int vol, const char *path)
+{
+	struct fsys *fs = volume_fs(g->vol, vol);
+	struct err err = {0};
+	uint64_t off, size;
+
+	if (!fs || !grub_step(g, 10))
+		return;
+	if (fsys_locate(fs, path, &off, &size, &err) < 0 || size > BOOT_MAX_ENV)
+		grub_note(g, 0, "next_entry stays as it is: %s", err.msg);
+	else
+		g->used = (struct boot_env){off, (uint32_t)size};
+}
+
+/*
+ * What scripts note about failed and successful boots is for the next boot on hardware; next_entry
+ * has to be gone then.
+ */
+int grub_save_env(struct grub *g, const struct grub_args *a)
+{
+	const char *path, *value = grub_get(g, "next_entry");
 	struct grub_args rest;
 	int vol;
 
-	grub_parse_options(g, a, o, ARRAY_LEN(o), &rest);
-	if (!o[FILENAME].arg)
-		o[FILENAME].arg = arena_printf(g->arena, "%s/grubenv", prefix ? prefix : "");
-	if (!grub_resolve(g, o[FILENAME].arg, &vol, &path))
+	if (!env_file(g, a, &rest, &vol, &path))
 		return GRUB_FALSE;
-	return grub_read_env(g, vol, path, &rest);
+	for (unsigned i = 1; i < rest.argc; i++)
+		if (!strcmp(rest.argv[i], "next_entry") && (!value || !*value))
+			grub_use_env(g, vol, path);
+	return GRUB_TRUE;
 }
 
 struct env_filter {

@@ -320,6 +320,7 @@ static void init_grub(struct grub *g, struct volumes *v, int vol, const char *pa
 /* The choice, if there is one, to the caller. */
 static int finish(struct grub *g, bool ok, struct boot_entry *out, struct err *err)
 {
+	g->pick.used = g->used;
 	if (ok)
 		*out = g->pick;
 	else if (g->menu->n)
@@ -343,6 +344,13 @@ int grub_boot(struct volumes *v, int vol, const char *path, struct boot_entry *o
 	return finish(&g, g.done || grub_boot_menu(&g), out, err);
 }
 
+static const char *next_entry(const struct grub *g)
+{
+	const char *name = grub_get(g, "next_entry");
+
+	return name && *name ? name : NULL;
+}
+
 /* Whether there is an environment block, which only GRUB has. */
 static bool read_any_env(struct grub *g, int vol)
 {
@@ -356,16 +364,11 @@ static bool read_any_env(struct grub *g, int vol)
 		if (!fsys_is_file(volume_fs(g->vol, vol), path))
 			continue;
 		grub_read_env(g, vol, path, &all);
+		if (next_entry(g))
+			grub_use_env(g, vol, path);
 		found = true;
 	}
 	return found;
-}
-
-static const char *env_default(const struct grub *g)
-{
-	const char *name = grub_get(g, "next_entry");
-
-	return name && *name ? name : grub_get(g, "saved_entry");
 }
 
 int grub_boot_bls(struct volumes *v, int vol, const char *dir, struct boot_entry *out,
@@ -378,7 +381,7 @@ int grub_boot_bls(struct volumes *v, int vol, const char *dir, struct boot_entry
 	init_grub(&g, v, vol, dir);
 	if (read_any_env(&g, vol)) {
 		grub_add_bls(&g, vol, dir, &list);
-		name = env_default(&g);
+		name = next_entry(&g) ? next_entry(&g) : grub_get(&g, "saved_entry");
 	} else {
 		const struct bls_entry *e;
 

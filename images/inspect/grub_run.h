@@ -88,6 +88,7 @@ struct grub {
 	const char *file;	/* being run, for the trail */
 	struct boot_entry pick; /* what linux and initrd of the running entry said */
 	int pick_vol;
+	struct boot_env used; /* see struct boot_entry */
 };
 
 /* --- grub_env.c --- */
@@ -159,10 +160,13 @@ const char *grub_device_name(struct grub *, int vol);	/* "hd0,gpt1" */
 
 /* --- grub_files.c --- */
 
-grub_command grub_source, grub_configfile, grub_load_env, grub_blscfg, grub_linux, grub_initrd;
+grub_command grub_source, grub_configfile, grub_load_env, grub_save_env, grub_blscfg, grub_linux,
+	grub_initrd;
 
 /* Sets the variables of an environment block: all, or those named in only->argv[1...]. */
 int grub_read_env(struct grub *, int vol, const char *path, const struct grub_args *only);
+/* Notes that the next_entry of an environment block is to be cleared. */
+void grub_use_env(struct grub *, int vol, const char *path);
 /* Takes a kernel or an initrd into pick, if the file is there. */
 int grub_take_kernel(struct grub *, int vol, const char *path, const char *cmdline);
 int grub_take_initrd(struct grub *, int vol, const char *path);

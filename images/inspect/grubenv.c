@@ -9,7 +9,9 @@
 
 #include "base/text.h"
 
-enum { MAX_GRUBENV = 64 * 1024 }; /* GRUB writes 1024; some tools make larger ones */
+#define SIGNATURE "# GRUB Environment Block\n"
+
+enum { MAX_GRUBENV = BOOT_MAX_ENV }; /* GRUB writes 1024; some tools make larger ones */
 
 /*
  * A line, backslashes removed, up to a newline that is not escaped. Returns where the next
@@ -37,7 +39,7 @@ int grubenv_read(struct fsys *fs, const char *path,
 	if (fsys_read_file(fs, path, &text, err) < 0)
 		return -1;
 	p = buf_str(&text);
-	if (!text_starts(p, "# GRUB Environment Block\n"))
+	if (!text_starts(p, SIGNATURE))
 		return err_set(err, ERR_CORRUPT, "'%s': not a GRUB environment block", path);
 	while (*p) {
 		bool comment = *p == '#';
@@ -51,4 +53,35 @@ int grubenv_read(struct fsys *fs, const char *path,
 		take(ctx, line.data, eq + 1);
 	}
 	return 0;
+}
+
+/* Where the next line begins. */
+static size_t skip_line(const char *block, size_t n, size_t at)
+{
+	for (; at < n && block[at] != '\n'; at++)
+		at += block[at] == '\\';
+	return at < n ? at + 1 : n;
+}
+
+bool grubenv_clear(char *block, size_t n, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (n < strlen(SIGNATURE) || memcmp(block, SIGNATURE, strlen(SIGNATURE)))
+		return false;
+	for (size_t at = 0, next; at < n; at = next) {
+		size_t from = at + len + 1, to;
+
+		next = skip_line(block, n, at);
+		if (from > next || memcmp(block + at, name, len) || block[at + len] != '=')
+			continue;
+		to = block[next - 1] == '\n' ? next - 1 : next;
+		if (from >= to)
+			return false;
+		/* The rest moves up, and the padding grows. */
+		memmove(block + from, block + to, n - to);
+		memset(block + n - (to - from), '#', to - from);
+		return true;
+	}
+	return false;
 }

@@ -12,4 +12,10 @@ int grubenv_read(struct fsys *, const char *path,
 		 void (*take)(void *ctx, const char *name, const char *value), void *ctx,
 		 struct err *err);
 
+/*
+ * Empties a variable of a block of n bytes in memory. False when it is no block, or the variable is
+ * not there or empty: then nothing has changed.
+ */
+bool grubenv_clear(char *block, size_t n, const char *name);
+
 #endif

@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/mem.h"
 #include "images/inspect/boot.h"
+#include "images/inspect/grubenv.h"
 #include "images/inspect/kernel.h"
 #include "images/inspect/osrelease.h"
 #include "images/inspect/parts.h"
@@ -167,4 +168,20 @@ int inspect_extract(struct blk *blk, const struct inspect *in, unsigned part_num
 		return 0;
 	}
 	return err_set(err, ERR_NOT_FOUND, "the image has no partition %u", part_number);
+}
+
+int inspect_use(struct blk *blk, const struct boot_env *env, struct err *err)
+{
+	auto_free char *block = NULL;
+
+	if (env->size > BOOT_MAX_ENV || !range_inside(env->off, env->size, blk_size(blk)))
+		return err_set(err, ERR_CORRUPT, "no place for an environment block");
+	block = xmalloc(env->size + 1);
+	if (blk_read(blk, env->off, block, env->size) < 0)
+		return err_set(err, ERR_CORRUPT, "the environment block cannot be read");
+	if (!grubenv_clear(block, env->size, "next_entry"))
+		return 0;
+	if (blk_write(blk, env->off, block, env->size) < 0 || blk_flush(blk) < 0)
+		return err_set(err, ERR_HOST, "the environment block cannot be written");
+	return 0;
 }

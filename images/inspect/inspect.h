@@ -37,6 +37,14 @@ const char *boot_source_name(enum boot_source);
 
 enum { BOOT_MAX_INITRDS = 4 };
 
+/* A piece of the disk; size 0: none. */
+struct boot_env {
+	uint64_t off;
+	uint32_t size;
+};
+
+enum { BOOT_MAX_ENV = 64 * 1024 };
+
 struct boot_entry {
 	enum boot_source source;
 	unsigned part;	  /* partition that holds kernel and initrd */
@@ -45,7 +53,8 @@ struct boot_entry {
 	char kernel[256]; /* paths on the partition */
 	char initrd[BOOT_MAX_INITRDS][256];
 	unsigned ninitrd;
-	char cmdline[2048]; /* as written, without BOOT_IMAGE */
+	char cmdline[2048];   /* as written, without BOOT_IMAGE */
+	struct boot_env used; /* the grubenv whose next_entry counts only once: see inspect_use */
 };
 
 /* Facts of a bzImage (Documentation/arch/x86/boot.rst) or an ELF vmlinux. */
@@ -98,6 +107,13 @@ char *inspect_json(const struct inspect *);
  */
 int inspect_extract(struct blk *, const struct inspect *, unsigned part_number, const char *path,
 		    int out_fd, uint64_t max_bytes, struct err *);
+
+/*
+ * Clears next_entry in the environment block, as GRUB does when it takes the entry: otherwise
+ * `grub-reboot` would decide about each start from then on. It writes over the block where it is,
+ * as GRUB does, and nothing when there is no such block: the place is a finding, and untrusted.
+ */
+int inspect_use(struct blk *, const struct boot_env *, struct err *);
 
 /*
  * Reads the facts of a kernel; the descriptor's offset is not used. ERR_UNSUPPORTED: not a

@@ -74,6 +74,7 @@ static bool check(struct inspect *in)
 	clean_bool(&in->kernel.above4g);
 	clean_bool(&in->kernel.pvh);
 	if (in->nparts > INSPECT_MAX_PARTS || !check_boot(&in->boot) ||
+	    !range_inside(in->boot.used.off, in->boot.used.size, in->disk_size) ||
 	    (in->root_part != -1u && in->root_part >= in->nparts))
 		return false;
 	for (unsigned i = 0; i < in->nparts; i++)

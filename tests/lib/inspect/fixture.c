@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "images/inspect/fsys.h"
+#include "images/inspect/probe.h"
 
 #define DATA_DIR "tests/unit/inspect/data/"
 
@@ -200,4 +202,30 @@ void fixture_debian(struct fixture *f)
 		f, "-a1 -n14:2048:8191 -t14:ef02 -n15:8192:16383 -t15:ef00 -n1:32768:0 -t1:8300 "
 		   "-u1:11112222-3333-4444-5555-666677778888");
 	fixture_place(f, "disk.img", "root.ext4", 32768 * 512);
+}
+
+bool fixture_locate(struct fixture *f, const char *fs, const char *path, const char *content)
+{
+	struct inspect_part part = {.off = 3 * MIB};
+	uint64_t off, size;
+	char got[64] = "";
+	struct blk *blk;
+	struct fsys *x;
+	bool found;
+
+	file_remove(fixture_path(f, "placed"), NULL);
+	fixture_place(f, "placed", fs, part.off);
+	blk = fixture_open(f, "placed");
+	part.size = blk_size(blk) - part.off;
+	probe_part(blk, &part);
+	x = fsys_open(blk, &part, NULL);
+	must(x != NULL, fs);
+	found = fsys_locate(x, path, &off, &size, NULL) == 0;
+	if (found && content)
+		must(size == strlen(content) && blk_read(blk, off, got, size) == 0 &&
+			     !strcmp(got, content),
+		     path);
+	fsys_close(x);
+	blk_close(blk);
+	return found;
 }

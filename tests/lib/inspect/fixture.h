@@ -47,6 +47,12 @@ void fixture_run(const char *const argv[], struct buf *out);
 /* The same through sh -c, for pipes and here-documents. */
 void fixture_shell(const char *command);
 
+/*
+ * Whether a file of dir/FS can be located; then, with the file system somewhere on a disk, its
+ * content has to be where fsys_locate says.
+ */
+bool fixture_locate(struct fixture *, const char *fs, const char *path, const char *content);
+
 struct blk *fixture_open(const struct fixture *, const char *name);
 
 /* The Debian 12 cloud layout as dir/disk.img: GPT, p14 BIOS boot, p15 ESP, p1 ext4 with a grub.cfg.

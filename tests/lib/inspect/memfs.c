@@ -108,6 +108,13 @@ static int mem_read(struct fsys *base, const struct fnode *node, uint64_t off, v
 	return 0;
 }
 
+static int mem_locate(struct fsys *base, const struct fnode *node, uint64_t *off, struct err *err)
+{
+	(void)base, (void)err;
+	*off = (node->id[0] + 1) * MEM_FILE_BYTES;
+	return 0;
+}
+
 static void mem_close(struct fsys *base)
 {
 	free(to_mem(base));
@@ -119,6 +126,7 @@ static const struct fsys_class fsys_mem = {
 	.lookup = mem_lookup,
 	.list = mem_list,
 	.read = mem_read,
+	.locate = mem_locate,
 	.close = mem_close,
 };
 

@@ -10,10 +10,12 @@
 
 /* Directories exist because of the files in them. A content "-> x" makes a symbolic link to x. */
 struct mem_file {
-	const char *path; /* "/boot/grub/grub.cfg" */
-	const char *content;
-	size_t size; /* 0: strlen(content) */
+	const char *path;    /* "/boot/grub/grub.cfg" */
+	const char *content; /* begins on the "disk" at MEM_FILE_BYTES times its number, from 1 */
+	size_t size;	     /* 0: strlen(content) */
 };
+
+enum { MEM_FILE_BYTES = 4096 };
 
 struct mem_disk {
 	struct inspect in;

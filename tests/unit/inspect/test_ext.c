@@ -135,6 +135,27 @@ static void test_trees(void **state)
 	fixture_done(&f);
 }
 
+static void test_places(void **state)
+{
+	static const char *const options[] = {"-t ext4 -O ^inline_data", "-t ext2 -b 1024"};
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	make_tree(&f);
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		fixture_mke2fs(&f, "tree", "fs", 24 * MIB, options[i]);
+		assert_true(fixture_locate(&f, "fs", "/small", "hello"));
+		assert_true(fixture_locate(&f, "fs", "/a/b/c/d/e/deep", "deep"));
+		assert_false(fixture_locate(&f, "fs", "/sparse", NULL));
+		assert_false(fixture_locate(&f, "fs", "/empty", NULL));
+		file_remove(fixture_path(&f, "fs"), NULL);
+	}
+	fixture_mke2fs(&f, "tree", "fs", 24 * MIB, "-t ext4 -b 4096 -I 256 -O inline_data");
+	assert_false(fixture_locate(&f, "fs", "/small", NULL));
+	fixture_done(&f);
+}
+
 /* Blocks that were allocated and never written read as zeros, whatever lies there. */
 static void test_unwritten_extents(void **state)
 {
@@ -604,6 +625,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_unwritten_extents),
 		cmocka_unit_test(test_overlapping_extents),
 		cmocka_unit_test(test_links),

@@ -146,6 +146,24 @@ static void test_trees(void **state)
 	fixture_done(&f);
 }
 
+static void test_places(void **state)
+{
+	static const char *const options[] = {"-F 16 -s 1", "-F 32 -s 1"};
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	make_tree(&f);
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		make_fat(&f, (i ? 40 : 32) * MIB, options[i]);
+		assert_true(fixture_locate(&f, "fs", "/EFI/debian/grub.cfg", "search"));
+		assert_false(fixture_locate(&f, "fs", "/big.bin", NULL));
+		assert_false(fixture_locate(&f, "fs", "/no-extension", NULL));
+		assert_false(fixture_locate(&f, "fs", "/EFI", NULL));
+	}
+	fixture_done(&f);
+}
+
 static void test_names(void **state)
 {
 	struct fixture f;
@@ -256,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_broken_chains),
 		cmocka_unit_test(test_bad_boot_sectors),

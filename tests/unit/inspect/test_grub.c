@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "images/inspect/grub.h"
+#include "images/inspect/grubenv.h"
 #include "tests/lib/inspect/memfs.h"
 
 #define DATA_DIR "tests/unit/inspect/data/"
@@ -382,6 +383,69 @@ static void test_grubenv(void **state)
 	assert_string_equal(e.kernel, "/k1");
 }
 
+/* The block whose next_entry counts once: the 12th file of run_with. */
+static void test_used_env(void **state)
+{
+	static const char env[] = "# GRUB Environment Block\nnext_entry=b\n####";
+	static const struct {
+		const char *script;
+		bool used;
+	} cases[] = {
+		{"load_env\ndefault=$next_entry\nset next_entry=\nsave_env next_entry\n", true},
+		{"load_env\nunset next_entry\nsave_env -f ($root)/boot/grub/grubenv x next_entry\n",
+		 true},
+		{"load_env\nsave_env next_entry\n", false},
+		{"load_env\nset next_entry=\nsave_env recordfail\n", false},
+		{"set next_entry=\nsave_env --file /none next_entry\n", false},
+	};
+	struct boot_entry e = {0};
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *script =
+			xasprintf("%smenuentry t { linux /k1 }\n", cases[i].script);
+
+		assert_int_equal(run_with(script, env, &e, NULL, &err), 0);
+		assert_int_equal(e.used.size, cases[i].used ? strlen(env) : 0);
+		if (cases[i].used)
+			assert_int_equal(e.used.off, 12 * MEM_FILE_BYTES);
+	}
+}
+
+static void test_clear_env(void **state)
+{
+#define HEAD "# GRUB Environment Block\n"
+	static const struct {
+		const char *before, *after; /* NULL: nothing to clear */
+	} cases[] = {
+		{HEAD "a=1\nnext_entry=xy\nb=2\n##", HEAD "a=1\nnext_entry=\nb=2\n####"},
+		{HEAD "next_entry=x\\\ny\n##", HEAD "next_entry=\n######"},
+		{HEAD "next_entry=xy", HEAD "next_entry=##"},
+		{HEAD "a=\\\nnext_entry=x\n", NULL},
+		{HEAD "xnext_entry=x\nnext_entryx=1\n##", NULL},
+		{HEAD "next_entry=\n##", NULL},
+		{HEAD "next_entry=", NULL},
+		{HEAD "next_entry", NULL},
+		{HEAD "a=1\\", NULL},
+		{HEAD, NULL},
+		{"next_entry=x\n", NULL},
+		{"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *after = cases[i].after ? cases[i].after : cases[i].before;
+		size_t n = strlen(cases[i].before);
+		auto_free char *block = xmalloc(n + 1); /* no more: what reads on is seen */
+
+		memcpy(block, cases[i].before, n);
+		assert_int_equal(grubenv_clear(block, n, "next_entry"), cases[i].after != NULL);
+		assert_int_equal(strlen(after), n);
+		assert_memory_equal(block, after, n);
+	}
+}
+
 static void test_other_files(void **state)
 {
 	struct mem_file root[] = {
@@ -667,6 +731,8 @@ int main(void)
 		cmocka_unit_test(test_broken_entries),
 		cmocka_unit_test(test_initrds),
 		cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_used_env),
+		cmocka_unit_test(test_clear_env),
 		cmocka_unit_test(test_grubenv),
 		cmocka_unit_test(test_other_files),
 		cmocka_unit_test(test_limits),

@@ -56,6 +56,9 @@ static void test_false_reports(void **state)
 	in.part[0] = (struct inspect_part){.off = UINT64_MAX, .size = 2};
 	assert_null(reread(&in, "", &err));
 	in.nparts = 0;
+	in.boot.used = (struct boot_env){90, 11};
+	assert_null(reread(&in, "", &err));
+	in.boot.used.size = 0;
 	in.root_part = 0;
 	assert_null(reread(&in, "", &err));
 	in.root_part = -1u;

@@ -229,6 +229,42 @@ static void over_a_life(void **state)
 	stand_down(&s);
 }
 
+/* grub-reboot chooses for one start, and can do so again. */
+static void one_time_entry(void **state)
+{
+	struct home *h = *state;
+	static const char entry[] =
+		"menuentry %d --id e%d { linux /boot/vmlinuz-%d x\ninitrd /boot/initrd-vmlinuz-%d }\n";
+	auto_free char *image = NULL, *kernel = NULL;
+	auto_buf struct buf config = BUF_INIT(4096), env = BUF_INIT(1025);
+	struct stand s;
+
+	if (no_mke2fs())
+		skip();
+	buf_puts(&config, "load_env\nif [ \"$next_entry\" ]; then\ndefault=$next_entry\n"
+			  "set next_entry=\nsave_env next_entry\nelse default=$saved_entry\nfi\n");
+	for (int i = 1; i <= 2; i++)
+		buf_printf(&config, entry, i, i, i, i);
+	buf_puts(&env, "# GRUB Environment Block\nnext_entry=e2\nsaved_entry=e1\n");
+	while (env.len < 1024)
+		buf_putc(&env, '#');
+	free(home_file(h, "once.tree/boot/grub/grub.cfg", buf_str(&config)));
+	free(home_file(h, "once.tree/boot/grub/grubenv", buf_str(&env)));
+	kernel = xasprintf("%s/once.tree/boot/vmlinuz-2", h->path);
+	put_kernel(kernel, "vmlinuz-2");
+	shell("printf vmlinuz-2-initrd > %s/once.tree/boot/initrd-vmlinuz-2", h->path);
+	image = make_fs(h, "once", "vmlinuz-1", "");
+	stand_up(&s, h, "once", image, "sha256:31");
+	for (int i = 0; i < 2; i++) {
+		guest_writes(&s, image, 0, FS_BYTES);
+		expect_boots(&s, "vmlinuz-2");
+		expect_boots(&s, "vmlinuz-1");
+		expect_boots(&s, "vmlinuz-1");
+		assert_string_equal(notes, "");
+	}
+	stand_down(&s);
+}
+
 static ino_t inode(int fd)
 {
 	struct stat st;
@@ -379,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(over_a_life),
+		cmocka_unit_test(one_time_entry),
 		cmocka_unit_test(unpacked),
 		cmocka_unit_test(stale),
 		cmocka_unit_test(damaged_cache),
