@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Variables of the GRUB interpreter and how words become arguments: an unquoted variable is split
- * at blanks and vanishes when empty, a quoted one stays one piece. All text is charged to a budget,
- * since a script can double a variable in a loop.
+ * at blanks and vanishes when empty, a quoted one stays one piece. Unquoted '*' and '?' in the last
+ * component of a path stand for the names that are there; GRUB has them in all components. All text
+ * is charged to a budget, since a script can double a variable in a loop.
  */
 #include "images/inspect/grub_run.h"
 
 #include <ctype.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -182,21 +184,84 @@ struct splitter {
 	size_t cap;
 	unsigned argc;
 	struct buf word;
-	bool open; /* a word has begun, be it empty */
+	struct buf pattern; /* the word for fnmatch */
+	bool open;	    /* a word has begun, be it empty */
+	bool wild;	    /* it has an unquoted '*' or '?' */
 };
 
-static void end_word(struct splitter *s)
+static void put(struct splitter *s, char c, bool quoted)
 {
-	if (!s->open)
-		return;
-	s->open = false;
+	bool wild = (c == '*' || c == '?') && !quoted;
+
+	if (!wild && strchr("*?[\\", c))
+		buf_putc(&s->pattern, '\\');
+	buf_putc(&s->pattern, c);
+	buf_putc(&s->word, c);
+	s->wild |= wild;
+	s->open = true;
+}
+
+static void add_word(struct splitter *s, const char *word)
+{
 	if (s->argc == GRUB_MAX_ARGS) {
 		exhaust(s->g, "a command has too many arguments");
 		return;
 	}
 	s->argv = xgrow(s->argv, &s->cap, s->argc + 1, sizeof(*s->argv));
-	s->argv[s->argc++] = arena_strdup(s->g->arena, buf_str(&s->word));
+	s->argv[s->argc++] = arena_strdup(s->g->arena, word);
+}
+
+struct matching {
+	struct splitter *s;
+	const char *dir, *pattern; /* dir ends with '/' */
+	bool found;
+};
+
+static bool add_match(void *ctx, const char *name)
+{
+	struct matching *m = ctx;
+	struct grub *g = m->s->g;
+	const char *path;
+
+	if (!grub_step(g, 1))
+		return true;
+	if (fnmatch(m->pattern, name, 0) != 0)
+		return false;
+	path = arena_printf(g->arena, "%s%s", m->dir, name);
+	if (!pay_text(g, strlen(path)))
+		return true;
+	add_word(m->s, path);
+	m->found = true;
+	return false;
+}
+
+/* The files that the word stands for, in the directory's order; false when there is none. */
+static bool add_matches(struct splitter *s)
+{
+	const char *word = buf_str(&s->word), *slash = strrchr(word, '/'), *path;
+	struct matching m = {.s = s, .pattern = strrchr(buf_str(&s->pattern), '/')};
+	struct fsys *fs;
+	int vol;
+
+	if (!slash || !grub_step(s->g, 10))
+		return false;
+	m.dir = arena_strndup(s->g->arena, word, (size_t)(slash - word) + 1);
+	m.pattern++;
+	if (!grub_resolve(s->g, m.dir, &vol, &path))
+		return false;
+	fs = volume_fs(s->g->vol, vol);
+	if (fs)
+		fsys_list(fs, path, add_match, &m, NULL);
+	return m.found;
+}
+
+static void end_word(struct splitter *s)
+{
+	if (s->open && !(s->wild && add_matches(s)))
+		add_word(s, buf_str(&s->word));
 	buf_reset(&s->word);
+	buf_reset(&s->pattern);
+	s->open = s->wild = false;
 }
 
 static void add_piece(struct splitter *s, const struct piece *p, struct buf *scratch)
@@ -205,24 +270,20 @@ static void add_piece(struct splitter *s, const struct piece *p, struct buf *scr
 
 	if (!pay_text(s->g, strlen(text)))
 		return;
-	if (!p->is_var || p->quoted) {
-		buf_puts(&s->word, text);
+	if (!p->is_var || p->quoted)
 		s->open = true;
-		return;
-	}
 	for (; *text; text++) {
-		if (isspace((unsigned char)*text)) {
+		if (p->is_var && !p->quoted && isspace((unsigned char)*text))
 			end_word(s);
-		} else {
-			buf_putc(&s->word, *text);
-			s->open = true;
-		}
+		else
+			put(s, *text, p->quoted);
 	}
 }
 
 bool grub_expand(struct grub *g, const struct word *words, struct grub_args *out)
 {
-	struct splitter s = {.g = g, .word = BUF_INIT(GRUB_MAX_TEXT)};
+	struct splitter s = {
+		.g = g, .word = BUF_INIT(GRUB_MAX_TEXT), .pattern = BUF_INIT(2 * GRUB_MAX_TEXT)};
 	auto_buf struct buf scratch = BUF_INIT(GRUB_MAX_TEXT);
 	size_t size;
 
@@ -232,6 +293,7 @@ bool grub_expand(struct grub *g, const struct word *words, struct grub_args *out
 		end_word(&s);
 	}
 	buf_done(&s.word);
+	buf_done(&s.pattern);
 	size = s.argc * sizeof(*s.argv);
 	out->argc = s.argc;
 	out->argv = arena_zalloc(g->arena, size + sizeof(*s.argv));

@@ -190,8 +190,11 @@ static const char *take_word(struct builder *b)
 			c = take(l);
 			if (c < 0)
 				return "a backslash at the end";
-			if (c != '\n')
+			if (c != '\n') {
+				flush(b, false);
 				put(b, c);
+				flush(b, true);
+			}
 		} else {
 			put(b, c);
 		}

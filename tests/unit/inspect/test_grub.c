@@ -111,6 +111,37 @@ static void test_words(void **state)
 	assert_shows("", "$\"text\"", "text");
 }
 
+static void test_globs(void **state)
+{
+	struct mem_file files[] = {{"/grub.cfg", "menuentry t { linux /k1 (hd0,gpt2)/* }", 0},
+				   {"/k1", "k", 0}};
+	struct boot_entry e = {0};
+	struct err err = {0};
+	struct mem_disk d;
+
+	(void)state;
+	assert_shows("for k in /k*; do r=$r$k; done", "$r", "/k1/k2/k3/k4");
+	assert_shows("for k in (hd0,gpt2)/k?; do r=$r$k; done", "$r", "(hd0,gpt2)/k9");
+	assert_shows("p=/i*", "$p", "/i1 /i2 /i3 /i4 /i5");
+	assert_shows("d=/dir", "$d/f*e x", "/dir/file x");
+	/* Quoted, without any that fits, and no path: as it is. */
+	assert_shows("p=/i*", "'/k*' \"/k?\" \"$p\" /\\k\\*", "/k* /k? /i* /k*");
+	assert_shows("", "/none/k* /x* (hd0,gpt7)/k* k* * /d*/file",
+		     "/none/k* /x* (hd0,gpt7)/k* k* * "
+		     "/d*/file");
+	assert_shows("", "/k[1] /k[*", "/k[1] /k[*");
+	assert_selects("for k in /k*; do menuentry $k $k { linux $2 x\n }; done\ndefault=2", "/k3",
+		       "x");
+
+	/* A file system that is not read has no names. */
+	mem_disk_init(&d, "gpt");
+	mem_disk_add(&d, 1, "linux", "", UUID_A, files, ARRAY_LEN(files));
+	d.in.part[d.in.nparts++] = (struct inspect_part){.number = 2, .fs = "xfs"};
+	assert_int_equal(grub_boot(&d.v, 0, "/grub.cfg", &e, &err), 0);
+	assert_string_equal(e.cmdline, "(hd0,gpt2)/*");
+	mem_disk_done(&d);
+}
+
 static void test_variables(void **state)
 {
 	(void)state;
@@ -722,23 +753,15 @@ static void test_ubuntu_saved_entry(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_variables),
-		cmocka_unit_test(test_conditions),
-		cmocka_unit_test(test_flow),
-		cmocka_unit_test(test_devices),
-		cmocka_unit_test(test_menu),
-		cmocka_unit_test(test_broken_entries),
-		cmocka_unit_test(test_initrds),
-		cmocka_unit_test(test_boot),
-		cmocka_unit_test(test_used_env),
-		cmocka_unit_test(test_clear_env),
-		cmocka_unit_test(test_grubenv),
-		cmocka_unit_test(test_other_files),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_nesting_limit),
-		cmocka_unit_test(test_distributions),
-		cmocka_unit_test(test_ubuntu_saved_entry),
+		cmocka_unit_test(test_words),	      cmocka_unit_test(test_globs),
+		cmocka_unit_test(test_variables),     cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_flow),	      cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_menu),	      cmocka_unit_test(test_broken_entries),
+		cmocka_unit_test(test_initrds),	      cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_used_env),      cmocka_unit_test(test_clear_env),
+		cmocka_unit_test(test_grubenv),	      cmocka_unit_test(test_other_files),
+		cmocka_unit_test(test_limits),	      cmocka_unit_test(test_nesting_limit),
+		cmocka_unit_test(test_distributions), cmocka_unit_test(test_ubuntu_saved_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
