@@ -326,7 +326,7 @@ static int extract(const struct blk_layer layers[], unsigned n, const char *dir,
 	if (!in)
 		return -1;
 	if (in->boot.source == BOOT_NONE) {
-		rc = err_set(err, ERR_VM, "no kernel to boot was found: %s", in->boot_note);
+		rc = err_set(err, ERR_VM, "%s", in->boot_note);
 	} else {
 		*out = (struct finding){part_stale(in, in->boot.part), in->boot.used};
 		rc = extract_to(dir, before, blk, in, err);
