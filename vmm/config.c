@@ -35,7 +35,7 @@ struct field {
 };
 
 struct list {
-	const struct field *fields; /* of an element; name NULL at the end */
+	const struct field *fields; /* of an element; name NULL at the end; "": it is that value */
 	size_t element;		    /* bytes */
 	size_t count_at;	    /* offset of the count, an unsigned */
 	unsigned min, max;
@@ -80,10 +80,20 @@ static const struct field nic_fields[] = {
 static const struct list nics = {nic_fields, sizeof(struct vmm_nic),
 				 offsetof(struct vmm_config, nnics), 0, VMM_MAX_NICS};
 
+static const struct field oem_fields[] = {
+	{.name = "", STRING, true, .room = sizeof(((struct vmm_config *)0)->oem_strings[0])},
+	{0},
+};
+static const struct list oem_strings = {oem_fields,
+					sizeof(((struct vmm_config *)0)->oem_strings[0]),
+					offsetof(struct vmm_config, noem_strings), 0,
+					VMM_MAX_OEM_STRINGS};
+
 static const struct field fields[] = {
 	{.name = "name", STRING, true, TEXT(struct vmm_config, name)},
 	{.name = "uuid", STRING, false, TEXT(struct vmm_config, uuid)},
 	{.name = "smbios_serial", STRING, false, TEXT(struct vmm_config, smbios_serial)},
+	{.name = "oem_strings", LIST, false, AT(struct vmm_config, oem_strings), .list = &oem_strings},
 	{.name = "cpus", UINT, false, AT(struct vmm_config, cpus), .min = 1, .max = VMM_MAX_CPUS},
 	{.name = "memory", UINT64, true, AT(struct vmm_config, memory), .min = MIN_MEMORY,
 	 .max = MAX_MEMORY},
@@ -286,6 +296,13 @@ static int read_mac(struct where *w, const json_t *v, uint8_t out[6])
 }
 
 static int read_object(struct where *w, const json_t *v, const struct field *table, void *base);
+static int read_value(struct where *w, const json_t *v, const struct field *f, char *base);
+
+/* Values instead of objects. */
+static bool is_plain(const struct list *l)
+{
+	return !l->fields->name[0];
+}
 
 static int read_list(struct where *w, const json_t *v, const struct list *l, char *elements, unsigned *n)
 {
@@ -296,9 +313,12 @@ static int read_list(struct where *w, const json_t *v, const struct list *l, cha
 	if (size < l->min || size > l->max)
 		return wrong(w, "%zu entries, expected %u to %u", size, l->min, l->max);
 	for (unsigned i = 0; i < size; i++) {
+		const json_t *element = json_array_get(v, i);
 		size_t before = enter(w, "[%u]", i);
+		char *at = elements + i * l->element;
 
-		if (read_object(w, json_array_get(v, i), l->fields, elements + i * l->element) < 0)
+		if ((is_plain(l) ? read_value(w, element, l->fields, at)
+				 : read_object(w, element, l->fields, at)) < 0)
 			return -1;
 		leave(w, before);
 	}
@@ -475,6 +495,7 @@ int vmm_config_read(const char *text, size_t n, struct vmm_config *out, struct e
 /* --- writing ---------------------------------------------------------------------------------------- */
 
 static json_t *write_object(const struct field *table, const char *base);
+static json_t *write_value(const struct field *f, const char *base);
 
 static json_t *write_file(const struct vmm_file *f)
 {
@@ -487,8 +508,12 @@ static json_t *write_list(const struct list *l, const char *elements, unsigned n
 {
 	json_t *array = json_array();
 
-	for (unsigned i = 0; i < n; i++)
-		json_array_append_new(array, write_object(l->fields, elements + i * l->element));
+	for (unsigned i = 0; i < n; i++) {
+		const char *at = elements + i * l->element;
+
+		json_array_append_new(array, is_plain(l) ? write_value(l->fields, at)
+							  : write_object(l->fields, at));
+	}
 	return array;
 }
 

@@ -20,6 +20,7 @@ enum {
 	VMM_MAX_NICS = 8,
 	VMM_MAX_LAYERS = 16,
 	VMM_MAX_CMDLINE = 4096,
+	VMM_MAX_OEM_STRINGS = 16,
 };
 
 /* A file of the host: a descriptor when fd >= 0, else a path (owned, malloc'd), else absent. */
@@ -53,6 +54,8 @@ struct vmm_config {
 	char name[128];
 	char uuid[37];		/* SMBIOS type 1 */
 	char smbios_serial[256]; /* type 1 serial, "ds=nocloud", or empty */
+	char oem_strings[VMM_MAX_OEM_STRINGS][1024]; /* type 11: credentials for systemd */
+	unsigned noem_strings;
 	unsigned cpus;
 	uint64_t memory;	/* bytes, a multiple of 2 MiB */
 

@@ -323,11 +323,14 @@ static int add_devices(struct machine *m, struct err *err)
 
 static int put_tables(struct machine *m, gpa_t *rsdp, struct err *err)
 {
+	const char *oem_strings[VMM_MAX_OEM_STRINGS];
 	const struct smbios_config smbios = {
 		.uuid = m->config->uuid,
 		.serial = m->config->smbios_serial,
 		.cpus = m->config->cpus,
 		.memory = m->config->memory,
+		.oem_strings = oem_strings,
+		.noem_strings = m->config->noem_strings,
 	};
 	const struct acpi_config acpi = {
 		.cpus = m->config->cpus,
@@ -336,6 +339,8 @@ static int put_tables(struct machine *m, gpa_t *rsdp, struct err *err)
 		.slots = ((1u << m->nvirtio) - 1) << 1, /* they follow the host bridge */
 	};
 
+	for (unsigned i = 0; i < m->config->noem_strings; i++)
+		oem_strings[i] = m->config->oem_strings[i];
 	if (smbios_put_tables(m->mem, &smbios, err) < 0)
 		return -1;
 	return acpi_put_tables(m->mem, &acpi, rsdp, err);

@@ -248,6 +248,26 @@ static void test_nobody_answers(void **state)
 	assert_memory_equal(r.console, "\xff\xff", 2);
 }
 
+/* The guest shows its SMBIOS table. */
+static void test_oem_strings(void **state)
+{
+	struct code c = {0};
+	struct run r;
+
+	(void)state;
+	NEEDS_KVM
+	/* mov esi, LAYOUT_TABLES + 0x60; mov ecx, 1024; next: lodsb; mov dx, 0x3f8; out dx, al; loop next */
+	emit(&c, "\xbe\x60\x00\x0f\x00\xb9\x00\x04\x00\x00\xac\x66\xba\xf8\x03\xee\xe2\xf8", 18);
+	emit_power_off(&c);
+	init_run(&r, &c);
+	snprintf(r.config.oem_strings[0], sizeof(r.config.oem_strings[0]), "one=1");
+	snprintf(r.config.oem_strings[1], sizeof(r.config.oem_strings[1]), "two=2");
+	r.config.noem_strings = 2;
+	run(&r);
+	assert_int_equal(r.console_len, 1024);
+	assert_non_null(memmem(r.console, r.console_len, "\2one=1\0two=2\0", 14));
+}
+
 /* --- lives that are asked ------------------------------------------------------------------------------------ */
 
 static void drive_restarts(struct run *r)
@@ -726,6 +746,7 @@ int main(void)
 		cmocka_unit_test(test_panic_is_reported),
 		cmocka_unit_test(test_triple_fault),
 		cmocka_unit_test(test_nobody_answers),
+		cmocka_unit_test(test_oem_strings),
 		cmocka_unit_test(test_restart_is_a_fresh_machine),
 		cmocka_unit_test(test_a_loop_of_resets_slows_down),
 		cmocka_unit_test(test_a_restart_that_fails),

@@ -16,7 +16,7 @@
 
 static const char whole[] =
 	"{\"name\": \"web\", \"uuid\": \"01234567-89ab-cdef-0123-456789abcdef\","
-	" \"smbios_serial\": \"ds=nocloud\", \"cpus\": 2, \"memory\": 1073741824,"
+	" \"smbios_serial\": \"ds=nocloud\", \"oem_strings\": [\"a=b\", \"c\"], \"cpus\": 2, \"memory\": 1073741824,"
 	" \"kernel\": {\"fd\": 3}, \"initrd\": {\"path\": \"/boot/initrd\"},"
 	" \"cmdline\": \"console=ttyS0 \\u00e4\","
 	" \"disks\": [{\"id\": \"root\", \"layers\": ["
@@ -40,6 +40,9 @@ static void check_whole(const struct vmm_config *c)
 	assert_string_equal(c->name, "web");
 	assert_string_equal(c->uuid, "01234567-89ab-cdef-0123-456789abcdef");
 	assert_string_equal(c->smbios_serial, "ds=nocloud");
+	assert_int_equal(c->noem_strings, 2);
+	assert_string_equal(c->oem_strings[0], "a=b");
+	assert_string_equal(c->oem_strings[1], "c");
 	assert_int_equal(c->cpus, 2);
 	assert_int_equal(c->memory, GIB);
 	assert_int_equal(c->kernel.fd, 3);
@@ -128,6 +131,9 @@ static void test_refused(void **state)
 		{"{" BASE ",\"cmdline\":\"a\\nb\"}", "cmdline: has control characters"},
 		{"{" BASE ",\"cmdline\":\"a\\u0000b\"}", "\\u0000"},
 		{"{" BASE ",\"uuid\":\"0123\"}", "uuid: '0123' is not"},
+		{"{" BASE ",\"oem_strings\":\"a\"}", "oem_strings: expected a list"},
+		{"{" BASE ",\"oem_strings\":[\"a\",{}]}", "oem_strings[1]: expected a string"},
+		{"{" BASE ",\"oem_strings\":[\"\"]}", "oem_strings[0]: empty"},
 		{"{" BASE ",\"on_reboot\":\"halt\"}", "on_reboot: expected \"restart\" or \"stop\""},
 		{"{" BASE ",\"initrd\":\"/x\"}", "initrd: expected {"},
 		{"{" BASE ",\"initrd\":{}}", "initrd: expected {"},
