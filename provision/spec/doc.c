@@ -72,7 +72,8 @@ const char *doc_change(const struct field *f)
 	static const char *const words[] = {
 		[CHANGE_NONE] = NULL,
 		[CHANGE_LIVE] = "live: comes into force at once",
-		[CHANGE_REAPPLY] = "reapply: cloud-init runs again at the next start",
+		[CHANGE_REAPPLY] = "reapply: used at a VM's first boot; one that exists keeps what "
+				   "it has (`croft destroy` and `croft up` make a new one)",
 		[CHANGE_RESTART] = "restart: comes into force at the next start",
 		[CHANGE_GROW] = "grow: the disk grows at the next start; it never shrinks",
 		[CHANGE_RECREATE] = "recreate: needs the VM destroyed and made again",

@@ -196,12 +196,15 @@ static void test_explain(void **state)
 	struct err err = {0};
 	auto_free char *all = explain(NULL, &err), *cpus = explain("cpus.count", &err);
 	auto_free char *wrong = explain("networks.lan.adress", &err);
+	auto_free char *packages = explain("packages", &err);
 
 	(void)state;
 	for (const struct field *f = field_next(&root_field, NULL); f;
 	     f = field_next(&root_field, f))
 		assert_non_null(strstr(all, f->path));
 	assert_non_null(strstr(cpus, "number, 1 to 64"));
+	/* The instance-id stays, so cloud-init does not run its once-per-instance parts again. */
+	assert_non_null(strstr(packages, "reapply: used at a VM's first boot"));
 	assert_string_equal(wrong, "");
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 	assert_string_equal(err.msg, "a spec has no key 'networks.lan.adress' "
