@@ -137,15 +137,17 @@ static const char *login_user(const struct load *l)
 	if (tree_text(l->tree, "user.name"))
 		return tree_text(l->tree, "user.name");
 	for (size_t i = 0; users && i < users->n; i++) {
-		if (users->items[i]->kind == YAML_SCALAR)
+		const char *name = user_name(users->items[i]);
+
+		if (name && !strcmp(name, "default"))
 			return NULL;
 		if (!first)
-			first = tree_text(users->items[i], "name");
+			first = name;
 	}
 	return first;
 }
 
-/* Every key that the table passes on to cloud-init; an empty list is no list to cloud-init. */
+/* Every key that the table passes on to cloud-init; most empty lists are no lists to it. */
 static struct yaml_node *build_cloud_config(struct load *l)
 {
 	struct arena *a = l->reader.arena;
@@ -155,7 +157,7 @@ static struct yaml_node *build_cloud_config(struct load *l)
 	     f = field_next(&root_field, f)) {
 		struct yaml_node *value = f->cloud_key ? yaml_get(l->tree, f->path) : NULL;
 
-		if (value && !(value->kind == YAML_SEQ && !value->n))
+		if (value && (value->kind != YAML_SEQ || value->n || f->empty))
 			yaml_set(a, out, f->cloud_key, value);
 	}
 	if (yaml_get(out, "password")) {

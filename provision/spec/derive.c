@@ -39,6 +39,11 @@ bool tree_flag(const struct yaml_node *node, const char *path)
 	return text && !strcmp(text, "true");
 }
 
+const char *user_name(const struct yaml_node *user)
+{
+	return user->kind == YAML_SCALAR ? user->text : tree_text(user, "name");
+}
+
 bool has_seed(const struct yaml_node *tree)
 {
 	const char *word = tree_text(tree, "cloud_init");

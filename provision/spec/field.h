@@ -45,6 +45,7 @@ struct field {
 	bool required;
 	bool literal; /* ${} means nothing here */
 	bool one;     /* a list may be its only item instead */
+	bool empty;   /* an empty list says something to cloud-init: that there is to be none */
 	bool planned; /* known, not supported yet; help holds the next move or is NULL */
 };
 

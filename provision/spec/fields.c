@@ -426,13 +426,15 @@ const struct field fields[] = {
 	{
 		.path = "users",
 		.type = &type_list,
+		.empty = true,
 		.change = CHANGE_REAPPLY,
 		.cloud_key = "users",
 		.help = "accounts of the guest",
 		.details = "Without 'default' among them the image's default user is not made, and "
 			   "the top level's ssh_authorized_keys and password, which are the "
 			   "default user's, go to nobody; croft ssh then logs in as the first of "
-			   "the list.",
+			   "the list. An empty list makes no user at all. A map with the name "
+			   "default adds its keys to the default user.",
 		.example = "users:\n"
 			   "  - default\n"
 			   "  - name: bob\n"

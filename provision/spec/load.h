@@ -25,6 +25,12 @@ const char *tree_text(const struct yaml_node *, const char *path);
 bool tree_flag(const struct yaml_node *, const char *path);
 bool has_seed(const struct yaml_node *tree); /* false: cloud_init: none */
 
+/*
+ * The name of an item of users; NULL: it was wrong. As cloud-init has it, "default" is the default
+ * user, as a word and as the name in a map, which adds to what the image says of that user.
+ */
+const char *user_name(const struct yaml_node *user);
+
 /* What the user wrote for a network, whichever form `networks` has; NULL: nothing, or no map. */
 const struct yaml_node *written_network(const struct load *, const char *name);
 

@@ -341,11 +341,15 @@ static void check_write_files(struct load *l)
 	}
 }
 
-static bool has_default_user(const struct yaml_node *users)
+/* Is the name among the first n users? */
+static bool lists_user(const struct yaml_node *users, size_t n, const char *name)
 {
-	for (size_t i = 0; i < users->n; i++)
-		if (users->items[i]->kind == YAML_SCALAR)
+	for (size_t i = 0; i < n; i++) {
+		const char *is = user_name(users->items[i]);
+
+		if (is && !strcmp(is, name))
 			return true;
+	}
 	return false;
 }
 
@@ -354,7 +358,16 @@ static void check_users(struct load *l)
 	static const char *const of_default[] = {"ssh_authorized_keys", "password"};
 	const struct yaml_node *users = tree_at(l->tree, "users");
 
-	if (!users || !users->n || tree_at(l->tree, "user") || has_default_user(users))
+	if (!users)
+		return;
+	for (size_t i = 0; i < users->n; i++) {
+		const char *name = user_name(users->items[i]);
+
+		if (name && lists_user(users, i, name)) /* cloud-init would mix the two */
+			load_error(l, users->items[i], "keep one of them",
+				   "users: '%s' is in the list twice", name);
+	}
+	if (tree_at(l->tree, "user") || lists_user(users, users->n, "default"))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(of_default); i++) {
 		const struct yaml_node *node = tree_at(l->tree, of_default[i]);
@@ -365,6 +378,11 @@ static void check_users(struct load *l)
 				  "%s: goes to the default user, and users does not list it",
 				  of_default[i]);
 	}
+}
+
+static bool is_given(const struct yaml_node *n)
+{
+	return n && (n->kind == YAML_SCALAR || n->n);
 }
 
 /* A key, a password, somebody with either, or the user's own documents, which may hold anything. */
@@ -378,7 +396,7 @@ static bool anybody_can_log_in(const struct load *l)
 					   "cloud_init.vendor_data"};
 
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
-		if (tree_at(l->written, ways[i]))
+		if (is_given(tree_at(l->written, ways[i])))
 			return true;
 	return false;
 }

@@ -168,6 +168,7 @@ static void test_cloud_config(void **state)
 		"image: ./a\n"
 		"ssh_authorized_keys: \"" KEY "\"\n"
 		"password: \"$$6$$salt$$hash\"\n"
+		"users: []\n" /* no user, where no list is the image's default user */
 		"packages: []\n"
 		"write_files: [ { path: /a, content: \"$x\", permissions: \"0644\" } ]\n"
 		"runcmd: [ \"echo $$HOME\" ]\n"
@@ -177,6 +178,7 @@ static void test_cloud_config(void **state)
 	(void)state;
 	yaml_emit(spec->vms->cloud_config, &yaml);
 	assert_string_equal(buf_str(&yaml),
+			    "users: []\n"
 			    "ssh_authorized_keys:\n  - " KEY "\n"
 			    "password: $6$salt$hash\n"
 			    "write_files:\n"
@@ -206,6 +208,7 @@ static void test_login_user(void **state)
 	assert_string_equal(login("user: { name: alice }\nusers: [ bob ]"), "alice");
 	assert_string_equal(login("users: [ bob, carol ]"), "bob");
 	assert_null(login("users: [ bob, default ]"));
+	assert_null(login("users: [ bob, { name: default, uid: 1000 } ]"));
 	assert_null(login("users: []"));
 }
 
