@@ -3,8 +3,11 @@
  * Defaults that are computed from other keys. They are put into the normalised tree, so that
  * `croft config` shows them and the rest of the program never computes them again.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "provision/spec/address.h"
 #include "provision/spec/load.h"
@@ -123,15 +126,35 @@ static void derive_networks(struct load *l)
 	}
 }
 
+static bool seems_qcow2(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char magic[4];
+
+	return text_ends(path, ".qcow2") ||
+	       (fd >= 0 && pread(fd, magic, 4, 0) == 4 && !memcmp(magic, "QFI\xfb", 4));
+}
+
+/*
+ * A format is never guessed: a guest could turn its raw disk into a qcow2 file that names another
+ * file of the host. So what only seems to be qcow2 is a question, not an answer.
+ */
 static void derive_disks(struct load *l)
 {
 	const struct yaml_node *disks = tree_at(l->tree, "disks");
 
 	for (size_t i = 0; disks && i < disks->n; i++) {
 		struct yaml_node *disk = disks->items[i];
+		const struct yaml_node *path = tree_at(disk, "path");
 
-		if (!tree_at(disk, "format"))
-			set(l, disk, "format", tree_at(disk, "path") ? "raw" : "qcow2");
+		if (tree_at(disk, "format"))
+			continue;
+		if (path && seems_qcow2(path->text))
+			load_error(l, path, "write format: qcow2 (or raw, if you mean it)",
+				   "disks[%zu].path: seems to be qcow2, and without format: the "
+				   "guest would get it as raw",
+				   i);
+		set(l, disk, "format", path ? "raw" : "qcow2");
 	}
 }
 

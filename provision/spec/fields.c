@@ -273,6 +273,8 @@ const struct field fields[] = {
 		.initial_note = "raw for a path, qcow2 for a size",
 		.change = CHANGE_RESTART,
 		.help = "the format of the file; never guessed",
+		.details = "A path that ends in .qcow2, or a file that begins as qcow2 files do, "
+			   "needs it written.",
 	},
 	{
 		.path = "disks[].read_only",
