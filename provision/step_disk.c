@@ -146,19 +146,37 @@ static int check_one(struct run *run, struct disk_work *w, enum step_state *out,
 	return 0;
 }
 
-/* A disk that the spec no longer names may hold the only copy of something. */
-static void tell_left_over(struct run *run)
+/*
+ * A disk that the spec no longer names may hold the only copy of something. When others are known
+ * by their place in the list only, one of them may have moved up: the guest would get the data of
+ * another disk under its name, and a larger size would stay for ever.
+ */
+static int check_left_over(struct run *run, struct err *err)
 {
 	for (size_t i = 0; i < run->state.ndisks; i++) {
 		const struct state_disk *d = &run->state.disks[i];
-		bool named = false;
+		bool named = false, by_place = false;
 
-		for (unsigned j = 0; j < run->vm->ndisks; j++)
-			named |= !strcmp(run->vm->disks[j].name, d->name);
+		for (unsigned j = 0; j < run->vm->ndisks; j++) {
+			const struct spec_disk *in = &run->vm->disks[j];
+
+			named |= !strcmp(in->name, d->name);
+			by_place |= !in->path && !in->name_given;
+		}
+		if (!named && by_place) {
+			err_set(err, ERR_SPEC,
+				"%s: disks: '%s' is no longer in the list, and which of the others "
+				"is which cannot be told from their places",
+				run->spec->path, d->name);
+			return err_hint(err,
+					"write name: with each that stays, as in { name: disk1, "
+					"size: ... }");
+		}
 		if (!named)
 			run_note(run, "%s: '%s' is no longer in the spec: its file stays, %s/%s.%s",
 				 run->dir.name.vm, d->name, run->dir.path, d->name, d->format);
 	}
+	return 0;
 }
 
 static int disk_check(struct run *run, void *arg, enum step_state *out, struct err *err)
@@ -166,7 +184,8 @@ static int disk_check(struct run *run, void *arg, enum step_state *out, struct e
 	struct disk_step *step = arg;
 
 	gather(run, step);
-	tell_left_over(run);
+	if (check_left_over(run, err) < 0)
+		return -1;
 	*out = STEP_DONE;
 	for (unsigned i = 0; i < step->n; i++) {
 		enum step_state one = STEP_DONE;

@@ -114,13 +114,15 @@ static void build_nics(struct load *l, struct spec_vm *vm)
 static void build_disks(struct load *l, struct spec_vm *vm)
 {
 	const struct yaml_node *disks = tree_at(l->tree, "disks");
+	const struct yaml_node *written = yaml_get(l->written, "disks");
 
 	for (size_t i = 0; disks && i < disks->n && i < SPEC_MAX_DISKS; i++) {
 		const struct yaml_node *n = disks->items[i];
 		struct spec_disk *disk = &vm->disks[vm->ndisks++];
 
 		disk->at = n->at;
-		disk->name = arena_printf(l->reader.arena, "disk%zu", i + 1);
+		disk->name = tree_text(n, "name");
+		disk->name_given = tree_at(written->items[i], "name");
 		disk->path = tree_text(n, "path");
 		disk->size = size_at(n, "size");
 		disk->format = (enum blk_format)word_at(n, "format", row("disks[].format"));

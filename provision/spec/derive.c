@@ -147,6 +147,8 @@ static void derive_disks(struct load *l)
 		struct yaml_node *disk = disks->items[i];
 		const struct yaml_node *path = tree_at(disk, "path");
 
+		if (!tree_at(disk, "name"))
+			set(l, disk, "name", arena_printf(l->reader.arena, "disk%zu", i + 1));
 		if (tree_at(disk, "format"))
 			continue;
 		if (path && seems_qcow2(path->text))

@@ -252,6 +252,18 @@ const struct field fields[] = {
 		.help = "one disk; either path or size",
 	},
 	{
+		.path = "disks[].name",
+		.type = &type_name,
+		.initial_note = "disk and its place in the list: disk1, disk2, ...",
+		.change = CHANGE_RESTART,
+		.help = "what the disk is known by: the serial in the guest, and the file of one "
+			"that croft makes",
+		.details = "At most 20 characters. Without names, the place in the list says which "
+			   "disk is which. So write the names that the disks have before "
+			   "you take one out or change their order.",
+		.example = "disks:\n  - { name: data, size: 50GiB }",
+	},
+	{
 		.path = "disks[].path",
 		.type = &type_path,
 		.change = CHANGE_RESTART,

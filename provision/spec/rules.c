@@ -113,6 +113,25 @@ static void check_disk_paths(struct load *l, const struct yaml_node *disks, size
 	warn_missing(l, text_in(l, "disks[%zu].path", i), path);
 }
 
+/* virtio-blk has room for 20 characters; three names are those of the disks that each VM has. */
+static void check_disk_name(struct load *l, const struct yaml_node *disks, size_t i)
+{
+	static const char *const taken[] = {"root", "disk", "cidata"};
+	const struct yaml_node *name = tree_at(disks->items[i], "name");
+
+	if (strlen(name->text) > 20)
+		load_error(l, name, "the guest sees it as a serial number: at most 20 characters",
+			   "disks[%zu].name: '%s' is too long", i, name->text);
+	for (size_t j = 0; j < ARRAY_LEN(taken); j++)
+		if (!strcmp(name->text, taken[j]))
+			load_error(l, name, "write another name",
+				   "disks[%zu].name: '%s' is the VM's own", i, name->text);
+	for (size_t j = 0; j < i; j++)
+		if (!strcmp(name->text, tree_text(disks->items[j], "name")))
+			load_error(l, name, "write another name",
+				   "disks[%zu].name: disks[%zu] is '%s' already", i, j, name->text);
+}
+
 static void check_disks(struct load *l)
 {
 	const struct yaml_node *disks = tree_at(l->tree, "disks");
@@ -120,6 +139,7 @@ static void check_disks(struct load *l)
 	for (size_t i = 0; disks && i < disks->n; i++) {
 		const struct yaml_node *disk = disks->items[i], *size = tree_at(disk, "size");
 
+		check_disk_name(l, disks, i);
 		if (tree_at(disk, "path") && size)
 			load_error(l, size, "keep one of them",
 				   "disks[%zu]: path and size exclude each other", i);

@@ -52,6 +52,7 @@ struct spec_nic {
 struct spec_disk {
 	struct mark at;
 	const char *name;	/* "disk1", ...: file name of a created disk, serial in the guest */
+	bool name_given;	/* otherwise it is the place in the list */
 	const char *path;	/* an existing file, absolute */
 	uint64_t size;		/* bytes: created beside the VM's other files */
 	enum blk_format format; /* default: raw for path, qcow2 for size */

@@ -474,6 +474,26 @@ static void left_over_disk(void **state)
 	must_destroy("left");
 }
 
+/* Taking the first of two out of the list must not give its file to the second. */
+static void disk_moves_up(void **state)
+{
+	struct home *h = *state;
+	struct vm_name name = name_of("moves");
+	auto_spec struct spec *unclear = spec_of(h, "moves", "5MiB", "disks: [ { size: 2MiB } ]\n");
+	struct err err = {0};
+	bool started;
+
+	must_up(h, "moves", "5MiB", "disks: [ { size: 1MiB }, { size: 2MiB } ]\n");
+	assert_int_equal(vm_down(&name, 10000, false, &rep, &err), 0);
+	assert_int_equal(up(unclear, &started, &err), -1);
+	assert_int_equal(err.kind, ERR_SPEC);
+	assert_non_null(strstr(err.msg, "'disk2' is no longer in the list"));
+	err = (struct err){0};
+	must_up(h, "moves", "5MiB", "disks: [ { name: disk2, size: 2MiB } ]\n");
+	assert_non_null(strstr(notes, "'disk1' is no longer in the spec: its file stays"));
+	must_destroy("moves");
+}
+
 /* A failed `up` of a new VM: the VMM's own words, a report, and nothing else is left. */
 static void failures(void **state)
 {
@@ -855,6 +875,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(refused_changes),
 		cmocka_unit_test(clashes),
 		cmocka_unit_test(left_over_disk),
+		cmocka_unit_test(disk_moves_up),
 		cmocka_unit_test(failures),
 		cmocka_unit_test(failure_of_an_old_vm),
 		cmocka_unit_test(crash_and_recovery),
