@@ -234,10 +234,12 @@ static void check_gateway(struct load *l, const struct nic *n)
 {
 	const struct yaml_node *gateway = tree_at(n->node, "gateway");
 	const struct yaml_node *written = written_network(l, n->name);
-	struct address ip;
+	struct address ip, in_net;
 
 	if (!gateway || !address_parse(gateway->text, &ip))
 		return;
+	in_net = ip;
+	in_net.prefix = n->address.prefix;
 	if (!n->has_address) {
 		if (!yaml_get(written, "address"))
 			load_error(l, gateway,
@@ -254,6 +256,11 @@ static void check_gateway(struct load *l, const struct nic *n)
 			   "a gateway is reached directly: use an address of that network",
 			   "networks.%s.gateway: %s is outside of %s", n->name, gateway->text,
 			   n->address_node->text);
+	} else if (address_is_network(&in_net) || address_is_broadcast(&in_net)) {
+		load_error(l, gateway, NULL, "networks.%s.gateway: %s is %s", n->name,
+			   gateway->text,
+			   address_is_network(&in_net) ? "the address of the network itself"
+						       : "the network's broadcast address");
 	}
 }
 
