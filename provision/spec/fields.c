@@ -795,6 +795,8 @@ const struct field fields[] = {
 		.initial_note = "auto: made from networks",
 		.change = CHANGE_REAPPLY,
 		.help = "network configuration, version 1 or 2, instead of croft's own",
+		.details = "The guest hears nothing of address, gateway and dns in networks then; "
+			   "address still says where croft ssh finds it.",
 	},
 	PLANNED("cloud_init.datasource", NULL),
 	PLANNED("cloud_init.reapply", NULL),

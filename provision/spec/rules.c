@@ -308,11 +308,25 @@ static void check_networks(struct load *l)
 
 /* --- cloud-init -------------------------------------------------------------------- */
 
+/* What the guest is not told of: croft makes no network-config of it. */
+static void warn_unheard(struct load *l, const char *why, const char *help)
+{
+	static const char *const keys[] = {"address", "gateway", "dns"};
+	const struct yaml_node *networks = tree_at(l->tree, "networks");
+
+	for (size_t i = 0; networks && i < networks->n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+			const struct yaml_node *n = tree_at(networks->pairs[i].value, keys[k]);
+
+			if (n)
+				load_warn(l, n, help, "networks.%s.%s: %s",
+					  networks->pairs[i].key->text, keys[k], why);
+		}
+}
+
 /* Without a seed nobody tells the guest: what was written would silently not happen. */
 static void check_no_seed(struct load *l)
 {
-	const struct yaml_node *networks = tree_at(l->tree, "networks");
-
 	for (size_t i = 0; i < l->written->n; i++) {
 		const struct yaml_node *key = l->written->pairs[i].key;
 		const struct field *f = field_child(&root_field, key->text);
@@ -322,15 +336,7 @@ static void check_no_seed(struct load *l)
 			load_error(l, key, "remove it, or cloud_init: none",
 				   "%s: has no effect with cloud_init: none", key->text);
 	}
-	for (size_t i = 0; networks && i < networks->n; i++) {
-		const struct yaml_node *address = tree_at(networks->pairs[i].value, "address");
-
-		if (address)
-			load_warn(
-				l, address, "set the address in the guest",
-				"networks.%s.address: with cloud_init: none nobody tells the guest",
-				networks->pairs[i].key->text);
-	}
+	warn_unheard(l, "with cloud_init: none nobody tells the guest", "set it in the guest");
 }
 
 /* Base64 as Python's decoder takes it: RFC 4648, 4, with line breaks. */
@@ -432,6 +438,7 @@ static void check_cloud_init(struct load *l)
 {
 	const char *host = tree_text(l->tree, "hostname");
 	const struct yaml_node *fqdn = tree_at(l->tree, "fqdn");
+	const struct yaml_node *config = tree_at(l->tree, "cloud_init.network_config");
 
 	if (!has_seed(l->tree)) {
 		check_no_seed(l);
@@ -440,6 +447,9 @@ static void check_cloud_init(struct load *l)
 	if (host && fqdn && (!text_starts(fqdn->text, host) || fqdn->text[strlen(host)] != '.'))
 		load_warn(l, fqdn, text_in(l, "write %s.DOMAIN", host),
 			  "fqdn: does not begin with the host name, %s", host);
+	if (config && !(config->kind == YAML_SCALAR && !strcmp(config->text, "auto")))
+		warn_unheard(l, "the guest follows cloud_init.network_config instead",
+			     "write it there, or leave network_config out");
 	check_users(l);
 	check_write_files(l);
 	if (!anybody_can_log_in(l))
