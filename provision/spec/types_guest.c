@@ -70,6 +70,17 @@ static bool is_hash(const char *s)
 	return second && second > s + 1 && strchr(second + 1, '$') && !strchr(s, ':');
 }
 
+/* What every cloud-init knows for a hash: cc_set_passwords takes any other for the password. */
+static bool is_known_hash(const char *s)
+{
+	static const char *const known[] = {"$1$", "$2a$", "$2y$", "$5$", "$6$"};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (text_starts(s, known[i]))
+			return true;
+	return false;
+}
+
 static void check_password(struct value *v)
 {
 	if (!*v->text) {
@@ -82,7 +93,7 @@ static void check_password(struct value *v)
 	} else if (!is_hash(v->text)) {
 		caution(v->reader, v->place, v->node, "write its hash: openssl passwd -6",
 			"the seed carries this password in plain text");
-	} else if (text_starts(v->text, "$y$") || text_starts(v->text, "$7$")) {
+	} else if (!is_known_hash(v->text)) {
 		caution(v->reader, v->place, v->node, "write a SHA-512 hash: openssl passwd -6",
 			"cloud-init of Debian 12 and older takes this hash for the password "
 			"itself");
