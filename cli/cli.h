@@ -62,7 +62,18 @@ const char *cli_option(const struct cli *, const char *name);
  */
 int cli_parse(int argc, char **argv, struct cli *out, struct err *err);
 
+/*
+ * The command of a word, or of a noun and its verb; `noun` NULL: a word alone. NULL with ERR_USAGE:
+ * there is none, and perhaps one that was meant.
+ */
+const struct command *cli_command(const char *noun, const char *word, struct err *err);
+bool cli_is_noun(const char *word); /* "image" */
+
+/* Known and not supported yet ("snapshot", "up --dry-run")? Then err says so. */
+bool cli_planned(const char *words, struct err *err);
+
 void help_all(FILE *);				     /* `croft --help` */
+void help_noun(const char *noun, FILE *);	     /* `croft image --help` */
 void help_command(const struct command *, FILE *); /* `croft up --help` */
 /* The options that every command takes, for parsing and help; ends with a zeroed entry. */
 extern const struct option_def global_options[];

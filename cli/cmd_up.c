@@ -104,6 +104,7 @@ static int run(struct cli *cli, struct err *err)
 
 const struct command cmd_up = {
 	.name = "up",
+	.alias = "apply",
 	.args = "[VM]",
 	.summary = "create and start what the spec describes",
 	.details =

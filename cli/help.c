@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Help, printed from the tables: `croft --help`, `croft up --help`, `croft help up`.
+ * Help, printed from the tables: `croft --help`, `croft up --help`, `croft help up`, and for the
+ * verbs of a noun `croft image --help`.
  */
 #include <string.h>
 
@@ -50,6 +51,17 @@ void help_all(FILE *out)
 	      out);
 }
 
+void help_noun(const char *noun, FILE *out)
+{
+	size_t n = strlen(noun);
+
+	fprintf(out, "usage: croft %s VERB [OPTIONS] [ARGUMENTS]\n\nverbs:\n", noun);
+	for (unsigned i = 0; commands[i]; i++)
+		if (!strncmp(commands[i]->name, noun, n) && commands[i]->name[n] == ' ')
+			fprintf(out, "  %-16s %s\n", commands[i]->name + n + 1, commands[i]->summary);
+	fprintf(out, "\n'croft %s VERB --help' explains one.\n", noun);
+}
+
 void help_command(const struct command *c, FILE *out)
 {
 	fprintf(out, "%s\n\nusage: croft %s%s%s%s\n", c->summary, c->name,
@@ -68,21 +80,26 @@ void help_command(const struct command *c, FILE *out)
 
 static int run_help(struct cli *cli, struct err *err)
 {
-	char name[128];
+	const char *noun = cli->nargs && cli_is_noun(cli->args[0]) ? cli->args[0] : NULL;
+	int words = noun ? 2 : 1;
+	const struct command *command;
 
 	if (cli->nargs == 0) {
 		help_all(stdout);
 		return 0;
 	}
-	snprintf(name, sizeof(name), "%s%s%s", cli->args[0], cli->nargs > 1 ? " " : "",
-		 cli->nargs > 1 ? cli->args[1] : "");
-	for (unsigned i = 0; commands[i]; i++)
-		if (!strcmp(commands[i]->name, name) ||
-		    (commands[i]->alias && !strcmp(commands[i]->alias, name))) {
-			help_command(commands[i], stdout);
-			return 0;
-		}
-	return err_set(err, ERR_USAGE, "no command '%s'; see 'croft --help'", name);
+	if (cli->nargs > words)
+		return err_set(err, ERR_USAGE, "'croft help %s' does not take '%s'", cli->args[0],
+			       cli->args[words]);
+	if (cli->nargs < words) {
+		help_noun(noun, stdout);
+		return 0;
+	}
+	command = cli_command(noun, cli->args[words - 1], err);
+	if (!command)
+		return -1;
+	help_command(command, stdout);
+	return 0;
 }
 
 const struct command cmd_help = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The command line: words to a struct cli, by the tables in cli.h. Options may stand before or after
- * the command and between its arguments; `--` ends them.
+ * the command, between its words and between its arguments; `--` ends them.
  */
 #include "cli/cli.h"
 
@@ -33,36 +33,52 @@ const char *cli_option(const struct cli *cli, const char *name)
 	return NULL;
 }
 
-/* Is argv[0] (and argv[1], for a noun with a verb) this command? Returns how many words it took. */
-static int matches(const struct command *c, int argc, char **argv)
+/* A command's own word: its verb when it belongs to the noun, NULL when it does not. */
+static const char *word_of(const struct command *c, const char *noun)
 {
-	const char *space = strchr(c->name, ' ');
+	size_t n = noun ? strlen(noun) : 0;
 
-	if (!space)
-		return !strcmp(argv[0], c->name) || (c->alias && !strcmp(argv[0], c->alias));
-	if (strlen(argv[0]) != (size_t)(space - c->name) || strncmp(argv[0], c->name, strlen(argv[0])))
-		return 0;
-	return argc > 1 && !strcmp(argv[1], space + 1) ? 2 : 0;
+	if (!noun)
+		return strchr(c->name, ' ') ? NULL : c->name;
+	return !strncmp(c->name, noun, n) && c->name[n] == ' ' ? c->name + n + 1 : NULL;
 }
 
-static int no_such_command(const char *word, struct err *err)
+bool cli_is_noun(const char *word)
 {
-	const char *names[64];
-	const char *near;
-	size_t n = 0, len = strlen(word);
+	for (unsigned i = 0; commands[i]; i++)
+		if (word_of(commands[i], word))
+			return true;
+	return false;
+}
+
+const struct command *cli_command(const char *noun, const char *word, struct err *err)
+{
+	const char *names[64], *near, *before = noun ? noun : "", *blank = noun ? " " : "";
+	char words[128];
+	size_t n = 0;
 
 	for (unsigned i = 0; commands[i] && n < ARRAY_LEN(names); i++) {
-		const char *name = commands[i]->name;
+		const struct command *c = commands[i];
+		const char *name = word_of(c, noun);
 
-		if (!strncmp(name, word, len) && name[len] == ' ')
-			return err_set(err, ERR_USAGE, "'croft %s' needs a verb, such as 'croft %s'", word,
-				       name);
+		if (!name)
+			continue;
+		if (!strcmp(name, word) || (c->alias && !strcmp(c->alias, word)))
+			return c;
 		names[n++] = name;
+		if (c->alias && n < ARRAY_LEN(names))
+			names[n++] = c->alias;
 	}
+	snprintf(words, sizeof(words), "%s%s%s", before, blank, word);
+	if (cli_planned(words, err))
+		return NULL;
 	near = text_nearest(word, names, n);
 	if (near)
-		return err_set(err, ERR_USAGE, "no command '%s'; did you mean 'croft %s'?", word, near);
-	return err_set(err, ERR_USAGE, "no command '%s'; see 'croft --help'", word);
+		err_set(err, ERR_USAGE, "no command '%s'; did you mean 'croft %s%s%s'?", words, before,
+			blank, near);
+	else
+		err_set(err, ERR_USAGE, "no command '%s'; see 'croft %s%s--help'", words, before, blank);
+	return NULL;
 }
 
 static const struct option_def *find_long(const struct option_def *table, const char *name, size_t n)
@@ -85,6 +101,7 @@ struct parser {
 	int argc, at;
 	char **argv;
 	struct cli *cli;
+	const char *noun; /* of a command whose verb is still to come */
 	const char *globals[ARRAY_LEN(global_options)];
 };
 
@@ -102,19 +119,23 @@ static int unknown_option(const struct parser *p, const char *word, struct err *
 {
 	const struct option_def *tables[] = {p->cli->command ? p->cli->command->options : NULL,
 					     global_options};
+	const char *name = p->cli->command ? p->cli->command->name : p->noun ? p->noun : "";
 	const char *names[64], *near;
-	char plain[64];
+	char plain[64], words[128];
 	size_t n = 0;
 
 	for (unsigned t = 0; t < ARRAY_LEN(tables); t++)
 		for (unsigned i = 0; tables[t] && tables[t][i].name && n < ARRAY_LEN(names); i++)
 			names[n++] = tables[t][i].name;
 	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(word, "="), word);
+	snprintf(words, sizeof(words), "%s %s", name, plain);
+	if (cli_planned(words, err) || cli_planned(plain, err))
+		return -1;
 	near = text_nearest(plain + strspn(plain, "-"), names, n);
 	err_set(err, ERR_USAGE, "unknown option '%s'", plain);
 	if (near)
 		return err_hint(err, "did you mean --%s?", near);
-	return err_hint(err, "see 'croft %s--help'", p->cli->command ? p->cli->command->name : "");
+	return err_hint(err, "see 'croft %s%s--help'", name, *name ? " " : "");
 }
 
 /* --name, --name=value, --name value, -x, -x value, -xvalue; flags may be bundled: -qy. */
@@ -160,25 +181,38 @@ static int parse_option(struct parser *p, struct err *err)
 	return 0;
 }
 
+/* no-color.org and bixense.com/clicolors: a variable that is empty says nothing. */
+static bool wants_colour(bool tty)
+{
+	const char *no = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE");
+
+	if (no && *no)
+		return false;
+	return tty || (force && *force && strcmp(force, "0") != 0);
+}
+
 static int apply_globals(struct parser *p, struct err *err)
 {
 	struct cli *cli = p->cli;
 	const char *format = p->globals[GLOBAL_OUTPUT], *dir = p->globals[GLOBAL_CHDIR];
+	char words[64];
 
 	cli->spec_path = p->globals[GLOBAL_FILE];
 	cli->quiet = p->globals[GLOBAL_QUIET];
 	cli->tty = isatty(STDERR_FILENO);
-	cli->colour = cli->tty && !p->globals[GLOBAL_NO_COLOR] && !getenv("NO_COLOR");
-	if (getenv("CLICOLOR_FORCE") && !p->globals[GLOBAL_NO_COLOR])
-		cli->colour = true;
+	cli->colour = !p->globals[GLOBAL_NO_COLOR] && wants_colour(cli->tty);
 	if (dir && chdir(dir) < 0)
 		return err_sys(err, ERR_USAGE, "-C %s", dir);
 	if (!format)
 		return 0;
 	if (!strcmp(format, "json"))
 		cli->output = OUT_JSON;
-	else if (strcmp(format, "table") != 0)
+	else if (strcmp(format, "table") != 0) {
+		snprintf(words, sizeof(words), "-o %s", format);
+		if (cli_planned(words, err))
+			return -1;
 		return err_set(err, ERR_USAGE, "-o %s: not an output format (table, json)", format);
+	}
 	if (cli->output == OUT_JSON && !cli->command->json)
 		return err_set(err, ERR_USAGE, "'croft %s' has no JSON output", cli->command->name);
 	return 0;
@@ -206,7 +240,6 @@ int cli_parse(int argc, char **argv, struct cli *out, struct err *err)
 	*out = (struct cli){0};
 	for (; p.at < argc; p.at++) {
 		const char *word = argv[p.at];
-		int took = 0;
 
 		if (!strcmp(word, "--")) {
 			out->rest = (const char *const *)argv + p.at + 1;
@@ -223,12 +256,13 @@ int cli_parse(int argc, char **argv, struct cli *out, struct err *err)
 			out->args[out->nargs++] = word;
 			continue;
 		}
-		for (unsigned i = 0; commands[i] && !took; i++)
-			if ((took = matches(commands[i], argc - p.at, argv + p.at)) > 0)
-				out->command = commands[i];
-		if (!took)
-			return no_such_command(word, err);
-		p.at += took - 1;
+		if (!p.noun && cli_is_noun(word)) {
+			p.noun = word;
+			continue;
+		}
+		out->command = cli_command(p.noun, word, err);
+		if (!out->command)
+			return -1;
 	}
 	if (p.globals[GLOBAL_VERSION]) {
 		printf("croft %s\n", CROFT_VERSION);
@@ -237,10 +271,15 @@ int cli_parse(int argc, char **argv, struct cli *out, struct err *err)
 	if (p.globals[GLOBAL_HELP]) {
 		if (out->command)
 			help_command(out->command, stdout);
+		else if (p.noun)
+			help_noun(p.noun, stdout);
 		else
 			help_all(stdout);
 		return 1;
 	}
+	if (!out->command && p.noun)
+		return err_set(err, ERR_USAGE, "'croft %s' needs a verb; see 'croft %s --help'", p.noun,
+			       p.noun);
 	if (!out->command) {
 		help_all(stderr);
 		return err_set(err, ERR_USAGE, "no command was given");
