@@ -25,7 +25,8 @@ static int run(struct cli *cli, struct err *err)
 	image_check_names(spec);
 	if (cli->output == OUT_JSON)
 		return show_json(spec);
-	diags_print(&spec->diags, stderr, cli->colour);
+	if (spec->diags.errors || !cli->quiet)
+		diags_print(&spec->diags, stderr, cli->colour);
 	if (spec->diags.errors)
 		return spec_refuse(spec, err);
 	if (!cli->quiet)
