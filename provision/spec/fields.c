@@ -377,6 +377,7 @@ const struct field fields[] = {
 		.type = &type_list,
 		.max = SPEC_MAX_DNS,
 		.one = true,
+		.later = WORDS("true", "false"),
 		.change = CHANGE_REAPPLY,
 		.help = "name servers of the guest",
 	},

@@ -203,10 +203,10 @@ static struct yaml_node *read_keys(struct reader *r, const struct place *place,
 	return out;
 }
 
-static bool is_word(const struct field *f, const struct yaml_node *node)
+static bool is_word(const char *const *words, const struct yaml_node *node)
 {
-	for (size_t i = 0; f->words && f->words[i] && node->kind == YAML_SCALAR; i++)
-		if (!strcmp(node->text, f->words[i]))
+	for (size_t i = 0; words && words[i] && node->kind == YAML_SCALAR; i++)
+		if (!strcmp(node->text, words[i]))
 			return true;
 	return false;
 }
@@ -232,7 +232,7 @@ struct yaml_node *read_map(struct reader *r, const struct place *place,
 
 	if (node->kind == YAML_MAP)
 		return read_keys(r, place, node);
-	if (is_word(f, node))
+	if (is_word(f->words, node))
 		return copy_place(yaml_str(r->arena, node->text), node);
 	if (node->kind == YAML_SCALAR && f->short_key && !yaml_is_null(node)) {
 		map = copy_place(yaml_map(r->arena), node);
@@ -258,6 +258,9 @@ struct yaml_node *read_list(struct reader *r, const struct place *place,
 	if (node->kind == YAML_SEQ) {
 		items = node->items;
 		n = node->n;
+	} else if (is_word(f->later, node)) {
+		complain(r, place, node, item->type->help, "%s: not supported yet", node->text);
+		return NULL;
 	} else if (!f->one || node->kind != YAML_SCALAR) {
 		complain(r, place, node, "write it as '- item' lines below, or [ item, item ]",
 			 "a list was expected");

@@ -20,9 +20,14 @@ static void warn_missing(struct load *l, const char *what, const struct yaml_nod
 {
 	struct stat st;
 
-	if (path && stat(path->text, &st) < 0)
+	if (!path)
+		return;
+	if (stat(path->text, &st) < 0)
 		load_warn(l, path, "correct the path, or put the file there before the VM starts",
 			  "%s: there is no file '%s'", what, path->text);
+	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		load_warn(l, path, "name a file, or a block device",
+			  "%s: '%s' is neither a file nor a block device", what, path->text);
 }
 
 /* --- image, disks, boot ------------------------------------------------------------ */
@@ -169,7 +174,7 @@ static void check_disks_complete(struct load *l)
 
 static void check_boot(struct load *l)
 {
-	const struct yaml_node *boot = tree_at(l->tree, "boot"), *kernel, *initrd;
+	const struct yaml_node *boot = tree_at(l->tree, "boot"), *kernel, *initrd, *line, *append;
 	const char *mode = tree_text(boot, "mode");
 
 	if (!boot || !mode)
@@ -186,6 +191,13 @@ static void check_boot(struct load *l)
 	if (initrd && !kernel && !tree_at(l->written, "boot.kernel"))
 		load_error(l, initrd, "write kernel: FILE",
 			   "boot.initrd: has no effect without kernel");
+	line = tree_at(boot, "cmdline");
+	append = tree_at(boot, "cmdline_append");
+	if (line && append && strlen(line->text) + 1 + strlen(append->text) > SPEC_MAX_CMDLINE)
+		load_error(l, append, NULL,
+			   "boot.cmdline_append: %zu characters together with cmdline, and a "
+			   "kernel takes %d at most",
+			   strlen(line->text) + 1 + strlen(append->text), SPEC_MAX_CMDLINE);
 	warn_missing(l, "boot.kernel", kernel);
 	warn_missing(l, "boot.initrd", initrd);
 }

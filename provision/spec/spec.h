@@ -18,6 +18,7 @@
 #include "images/store/store.h"
 
 enum { SPEC_MAX_NICS = 8, SPEC_MAX_DISKS = 16, SPEC_MAX_DNS = 8 };
+enum { SPEC_MAX_CMDLINE = 2047 }; /* COMMAND_LINE_SIZE of x86 is 2048, with the NUL */
 
 /* image: exactly one of path, url and name is set. */
 struct spec_image {

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "provision/spec/field.h"
+#include "provision/spec/spec.h"
 
 /* --- paths ------------------------------------------------------------------------- */
 
@@ -257,14 +258,12 @@ const struct type type_config = {
 
 /* --- command lines ----------------------------------------------------------------- */
 
-enum { CMDLINE_MAX = 2047 }; /* COMMAND_LINE_SIZE of x86 is 2048, with the NUL */
-
 static void check_cmdline(struct value *v)
 {
-	if (strlen(v->text) > CMDLINE_MAX)
+	if (strlen(v->text) > SPEC_MAX_CMDLINE)
 		v->problem = arena_printf(v->reader->arena,
 					  "%zu characters, and a kernel takes %d at most",
-					  strlen(v->text), CMDLINE_MAX);
+					  strlen(v->text), SPEC_MAX_CMDLINE);
 	for (const char *c = v->text; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			v->problem = "contains a control character";
