@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/util.h"
 #include "cli/cli.h"
 
 /*
@@ -41,6 +43,13 @@ static void text(const char *s)
 		putchar('\n');
 }
 
+static void sentence(const char *s)
+{
+	auto_free char *ended = xasprintf("%s.", s);
+
+	text(ended);
+}
+
 static void options(const struct option_def *o)
 {
 	puts(".Bl -tag -width Ds");
@@ -67,7 +76,7 @@ int main(int argc, char **argv)
 		const struct command *c = commands[i];
 
 		printf(".Ss croft %s%s%s\n", c->name, c->args ? " " : "", c->args ? c->args : "");
-		text(c->summary);
+		sentence(c->summary);
 		if (c->alias)
 			printf("Also called\n.Cm %s .\n", c->alias);
 		if (c->details) {
