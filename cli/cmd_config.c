@@ -28,7 +28,7 @@ const struct command cmd_config = {
 	.details = "Variables are replaced, paths are absolute, keys that were named by file are "
 		   "there in full.\n"
 		   "The result is a spec that means the same; it shows passwords that the spec "
-		   "holds.\n",
+		   "holds. FILE may be a pipe, or - for standard input.\n",
 	.max_args = 1,
 	.json = true,
 	.run = run,

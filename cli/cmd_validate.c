@@ -18,7 +18,7 @@ static int show_json(const struct spec *spec)
 static int run(struct cli *cli, struct err *err)
 {
 	const char *path = cli->nargs ? cli->args[0] : cli->spec_path;
-	auto_spec struct spec *spec = spec_check(path, err);
+	auto_spec struct spec *spec = spec_check_stream(path, err);
 
 	if (!spec)
 		return -1;
@@ -30,7 +30,7 @@ static int run(struct cli *cli, struct err *err)
 	if (spec->diags.errors)
 		return spec_refuse(spec, err);
 	if (!cli->quiet)
-		printf("%s: ok\n", spec->path);
+		printf("%s: ok\n", spec->source->name);
 	return 0;
 }
 
@@ -42,7 +42,7 @@ const struct command cmd_validate = {
 		   "documents for\n"
 		   "cloud-init are checked too. With -o json the complaints are a list of objects. "
 		   "Exit code 3\n"
-		   "says that there are errors.\n",
+		   "says that there are errors. FILE may be a pipe, or - for standard input.\n",
 	.max_args = 1,
 	.json = true,
 	.run = run,

@@ -11,12 +11,12 @@ int spec_refuse(const struct spec *spec, struct err *err)
 {
 	size_t n = spec->diags.errors;
 
-	return err_set(err, ERR_SPEC, "%s: %zu error%s", spec->path, n, n == 1 ? "" : "s");
+	return err_set(err, ERR_SPEC, "%s: %zu error%s", spec->source->name, n, n == 1 ? "" : "s");
 }
 
 struct spec *cli_spec(const struct cli *cli, const char *path, struct err *err)
 {
-	auto_spec struct spec *spec = spec_check(path ? path : cli->spec_path, err);
+	auto_spec struct spec *spec = spec_check_stream(path ? path : cli->spec_path, err);
 
 	if (!spec)
 		return NULL;
@@ -35,6 +35,10 @@ struct spec *cli_spec_vm(const struct cli *cli, const char *name, struct spec_vm
 {
 	auto_spec struct spec *spec = cli_spec(cli, NULL, err);
 
+	if (full && spec && spec->stream) {
+		err_set(err, ERR_USAGE, "the spec of a VM has to be a file that stays, not a pipe");
+		return NULL;
+	}
 	*vm = spec ? spec_vm_find(spec, name, err) : NULL;
 	if (!*vm)
 		return NULL;

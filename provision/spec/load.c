@@ -18,14 +18,11 @@ static const char *const file_names[] = {"croft.yaml", "croft.yml"};
 
 /* --- finding ----------------------------------------------------------------------- */
 
-static bool is_file(const char *path, off_t *size)
+static bool is_file(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	*size = st.st_size;
-	return true;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 char *spec_find(struct err *err)
@@ -38,12 +35,11 @@ char *spec_find(struct err *err)
 	}
 	for (;;) {
 		char *slash = strrchr(dir, '/');
-		off_t size;
 
 		for (size_t i = 0; i < ARRAY_LEN(file_names); i++) {
 			auto_free char *path = path_join(*dir ? dir : "/", file_names[i]);
 
-			if (is_file(path, &size))
+			if (is_file(path))
 				return !strcmp(dir, cwd) ? xstrdup(file_names[i]) : take_ptr(path);
 		}
 		if (!slash || !*dir)
@@ -160,27 +156,45 @@ struct spec *spec_check(const char *path, struct err *err)
 {
 	auto_free char *found = path ? xstrdup(path) : spec_find(err), *absolute = NULL;
 	auto_buf struct buf text = BUF_INIT(YAML_MAX_BYTES);
-	off_t size;
+	struct stat st;
 
 	if (!found)
 		return NULL;
+	/* A pipe in /dev/fd can be looked at, but its link leads nowhere. */
+	if (stat(found, &st) == 0 && !S_ISREG(st.st_mode)) {
+		err_set(err, ERR_SPEC, "'%s' is not a regular file", found);
+		return NULL;
+	}
 	absolute = realpath(found, NULL);
 	if (!absolute) {
 		err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED, "cannot open '%s'",
 			found);
 		return NULL;
 	}
-	if (!is_file(absolute, &size)) {
-		err_set(err, ERR_SPEC, "'%s' is not a file", found);
-		return NULL;
-	}
-	if (size > YAML_MAX_BYTES) {
+	if (st.st_size > YAML_MAX_BYTES) {
 		err_set(err, ERR_SPEC, "'%s' is larger than %d KiB", found, YAML_MAX_BYTES / 1024);
 		return NULL;
 	}
 	if (file_read(absolute, &text, err) < 0)
 		return NULL;
 	return spec_check_text(found, absolute, buf_str(&text), text.len);
+}
+
+struct spec *spec_check_stream(const char *path, struct err *err)
+{
+	auto_free char *cwd = realpath(".", NULL), *at = cwd ? path_join(cwd, "-") : NULL;
+	auto_buf struct buf text = BUF_INIT(YAML_MAX_BYTES);
+	bool input = path && !strcmp(path, "-");
+	struct spec *spec;
+	struct stat st;
+
+	if (!path || !at || (!input && (stat(path, &st) < 0 || !S_ISFIFO(st.st_mode))))
+		return spec_check(path, err);
+	if (file_read(path, &text, err) < 0)
+		return NULL;
+	spec = spec_check_text(input ? "stdin" : path, at, buf_str(&text), text.len);
+	spec->stream = true;
+	return spec;
 }
 
 struct spec *spec_load(const char *path, struct err *err)

@@ -105,6 +105,7 @@ struct spec_vm {
 struct spec {
 	struct arena *arena;
 	const char *path;    /* absolute, links resolved */
+	bool stream;	     /* no file: `path` is where it would stand, in the working directory */
 	const char *project; /* `name:`, else the file's name, for croft.yaml the directory's */
 	struct spec_vm *vms; /* one, until `vms:` is supported */
 	unsigned nvms;
@@ -128,6 +129,13 @@ struct spec *spec_load(const char *path, struct err *);
  * elsewhere. project, vms, vm->name and normalised are NULL where they could not be made.
  */
 struct spec *spec_check(const char *path, struct err *);
+
+/*
+ * As spec_check, and takes what can be read only once, too: "-", which is standard input, and
+ * pipes. Relative paths are then relative to the working directory, and the spec has to have a
+ * name:.
+ */
+struct spec *spec_check_stream(const char *path, struct err *);
 
 /* The same for a text in memory: called `name` in complaints, and as if it stood at `path`. */
 struct spec *spec_check_text(const char *name, const char *path, const char *text, size_t len);

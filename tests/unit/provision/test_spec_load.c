@@ -325,11 +325,11 @@ static void test_refused_files(void **state)
 		    "worse.yaml:1:1: unknown key 'imgae' (and 2 more: croft validate)");
 	refuse_file("none.yaml", ERR_NOT_FOUND,
 		    "cannot open 'none.yaml': No such file or directory");
-	refuse_file(".", ERR_SPEC, "'.' is not a file");
-	refuse_file("/dev/null", ERR_SPEC, "'/dev/null' is not a file");
+	refuse_file(".", ERR_SPEC, "'.' is not a regular file");
+	refuse_file("/dev/null", ERR_SPEC, "'/dev/null' is not a regular file");
 	assert_int_equal(mkfifo("fifo.yaml", 0600), 0);
 	refuse_file("fifo.yaml", ERR_SPEC,
-		    "'fifo.yaml' is not a file"); /* and nobody waits for it */
+		    "'fifo.yaml' is not a regular file"); /* and nobody waits for it */
 }
 
 static void test_too_large(void **state)
