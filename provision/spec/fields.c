@@ -296,7 +296,7 @@ const struct field fields[] = {
 		.help = "whether the guest may only read it",
 	},
 	PLANNED("disks[].source", "write path: FILE"),
-	PLANNED("disks[].serial", NULL),
+	PLANNED("disks[].serial", "write name: NAME, which is the serial too"),
 	PLANNED("disks[].bus", NULL),
 	PLANNED("disks[].boot", NULL),
 
