@@ -407,12 +407,16 @@ const struct field fields[] = {
 		"leave gateway out where there is to be no default route"),
 
 	/* --- what cloud-init does -------------------------------------------------- */
+	/*
+	 * It reads the seed in every boot, and has modules that run in every boot: host name and
+	 * bootcmd. All the rest is done once per instance-id, which stays (step_seed.c).
+	 */
 	{
 		.path = "hostname",
 		.type = &type_hostname,
 		.max = 253,
 		.initial_note = "the VM's name",
-		.change = CHANGE_REAPPLY,
+		.change = CHANGE_RESTART,
 		.help = "the guest's host name",
 		.details = "With dots in it, what stands before the first is the host name and the "
 			   "whole is fqdn.",
@@ -422,7 +426,7 @@ const struct field fields[] = {
 		.path = "fqdn",
 		.type = &type_hostname,
 		.max = 253,
-		.change = CHANGE_REAPPLY,
+		.change = CHANGE_RESTART,
 		.help = "the guest's host name with its domain",
 	},
 	{
@@ -708,14 +712,14 @@ const struct field fields[] = {
 	{
 		.path = "bootcmd",
 		.type = &type_list,
-		.change = CHANGE_REAPPLY,
+		.change = CHANGE_RESTART,
 		.cloud_key = "bootcmd",
 		.help = "commands to run early in every boot",
 	},
 	{
 		.path = "bootcmd[]",
 		.type = &type_command,
-		.change = CHANGE_REAPPLY,
+		.change = CHANGE_RESTART,
 		.help = "a command",
 	},
 	{

@@ -105,7 +105,7 @@ static void test_rows(void **state)
 		assert_true(!f->short_key || field_child(f, f->short_key));
 		assert_false(f->initial && f->initial_note);
 		if (f->cloud_key)
-			assert_int_equal(f->change, CHANGE_REAPPLY);
+			assert_true(f->change == CHANGE_REAPPLY || f->change == CHANGE_RESTART);
 	}
 }
 
@@ -196,7 +196,7 @@ static void test_explain(void **state)
 	struct err err = {0};
 	auto_free char *all = explain(NULL, &err), *cpus = explain("cpus.count", &err);
 	auto_free char *wrong = explain("networks.lan.adress", &err);
-	auto_free char *packages = explain("packages", &err);
+	auto_free char *packages = explain("packages", &err), *bootcmd = explain("bootcmd", &err);
 
 	(void)state;
 	for (const struct field *f = field_next(&root_field, NULL); f;
@@ -205,6 +205,7 @@ static void test_explain(void **state)
 	assert_non_null(strstr(cpus, "number, 1 to 64"));
 	/* The instance-id stays, so cloud-init does not run its once-per-instance parts again. */
 	assert_non_null(strstr(packages, "reapply: used at a VM's first boot"));
+	assert_non_null(strstr(bootcmd, "restart: comes into force at the next start"));
 	assert_string_equal(wrong, "");
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 	assert_string_equal(err.msg, "a spec has no key 'networks.lan.adress' "
