@@ -22,11 +22,11 @@
 #include "images/store/fetch/fetch.h"
 #include "images/store/fetch/url.h"
 
-/* What a want names: a local path (opened), or what is remote; and its key in the index. */
+/* What a want names: a local path, or what is remote; and its key in the index. */
 struct target {
 	char *path; /* or NULL: a URL, or a name of the catalog */
-	int fd;
-	char *key;
+	int fd;	    /* of the path, once it was opened */
+	char *key;  /* a path's has what the opened file is */
 };
 
 static void target_done(struct target *t)
@@ -45,20 +45,14 @@ char *name_key(const char *name, const char *arch)
 	return xasprintf("name:%s:%s", name, arch);
 }
 
-static int target_open(const struct image_want *want, struct target *t, struct err *err)
+static int target_init(struct target *t, const struct image_want *want, struct err *err)
 {
-	struct stat st;
-
 	*t = (struct target){.fd = -1};
-	if (want->name) {
+	if (want->name)
 		t->key = name_key(want->name, want->arch);
-		return 0;
-	}
-	if (want->url && url_is_http(want->url)) {
+	else if (want->url && url_is_http(want->url))
 		t->key = xasprintf("url:%s", want->url);
-		return 0;
-	}
-	if (want->path)
+	else if (want->path)
 		t->path = xstrdup(want->path);
 	else if (want->url && url_is_file(want->url))
 		t->path = url_path(want->url, err);
@@ -66,20 +60,25 @@ static int target_open(const struct image_want *want, struct target *t, struct e
 		return err_set(err, ERR_SPEC,
 			       "'%s' is not a URL croft can fetch (file, http, https)",
 			       want->url ? want->url : "");
-	if (!t->path)
-		return -1;
+	return t->key || t->path ? 0 : -1;
+}
+
+/*
+ * For who needs the file itself: what is in the cache is used without it, so that a VM does not
+ * depend on a file that its user has moved or deleted since.
+ */
+static int target_open(struct target *t, struct err *err)
+{
+	struct stat st;
+
+	if (!t->path || t->fd >= 0)
+		return 0;
 	t->fd = open(t->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (t->fd < 0 || fstat(t->fd, &st) < 0) {
-		err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED, "cannot open '%s'",
-			t->path);
-		target_done(t);
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		err_set(err, ERR_SPEC, "'%s' is not a file", t->path);
-		target_done(t);
-		return -1;
-	}
+	if (t->fd < 0 || fstat(t->fd, &st) < 0)
+		return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED,
+			       "cannot open '%s'", t->path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_SPEC, "'%s' is not a file", t->path);
 	t->key = xasprintf("path:%s:%ju:%ju:%jd:%jd.%09ld", t->path, (uintmax_t)st.st_dev,
 			   (uintmax_t)st.st_ino, (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
 			   st.st_mtim.tv_nsec);
@@ -168,41 +167,42 @@ static int use(struct store *s, const struct image_want *want, const char *diges
 }
 
 /* In the cache, and good enough? With a digest the blob of that name is the answer, whatever the
- * source. */
-static int find(struct store *s, const struct image_want *want, const struct target *t,
+ * source. When it is not (0), a local source is open. */
+static int find(struct store *s, const struct image_want *want, struct target *t,
 		const struct store_progress *progress, struct image_have *out, struct err *err)
 {
 	const char *digest = wanted_digest(want), *signer = NULL;
 	enum trust asked = asked_trust(want, t),
 		   proven = asked < TRUST_DIGEST ? asked : TRUST_DIGEST;
 	char known[DIGEST_TEXT];
-	int found;
+	int found = 0;
 
-	if (!digest && index_lookup(s, t->key, known))
-		digest = known;
-	if (!digest)
-		return 0;
+	if (!digest) {
+		if (target_open(t, err) < 0)
+			return -1;
+		digest = index_lookup(s, t->key, known) ? known : NULL;
+	}
 	if (want->resolved && !want->resolved->signature.len && want->resolved->trust > proven) {
 		proven = want->resolved->trust;
 		signer = want->resolved->signer;
 	}
-	found = use(s, want, digest, proven, signer, asked, progress, out, err);
+	if (digest)
+		found = use(s, want, digest, proven, signer, asked, progress, out, err);
 	if (found == 1 && out->trust < least(want)) {
 		image_have_done(out);
-		return 0; /* somebody may be able to prove more */
+		found = 0; /* somebody may be able to prove more */
 	}
-	return found;
+	return found == 0 ? target_open(t, err) : found;
 }
 
 int store_find(struct store *s, const struct image_want *want,
 	       const struct store_progress *progress, struct image_have *out, struct err *err)
 {
 	struct target t;
-	int found;
+	int found = target_init(&t, want, err);
 
-	if (target_open(want, &t, err) < 0)
-		return -1;
-	found = find(s, want, &t, progress, out, err);
+	if (found == 0)
+		found = find(s, want, &t, progress, out, err);
 	target_done(&t);
 	return found;
 }
@@ -419,9 +419,9 @@ int store_get(struct store *s, const struct image_want *want, const struct store
 	int rc;
 
 	err = err ? err : &unread; /* its kind decides what is kept */
-	if (target_open(want, &t, err) < 0)
-		return -1;
-	rc = ask ? 0 : find(s, want, &t, progress, out, err);
+	rc = target_init(&t, want, err);
+	if (rc == 0 && !ask)
+		rc = find(s, want, &t, progress, out, err);
 	if (rc == 0) {
 		rc = resolve(s, want, &t, progress, &source, err);
 		resolved = rc == 0;

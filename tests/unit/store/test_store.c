@@ -222,6 +222,44 @@ static void a_changed_path_is_another_image(void **state)
 	image_have_done(&second);
 }
 
+/* A VM's image is found by its digest, wherever the file that it came from is now. */
+static void a_cached_image_does_not_need_its_source(void **state)
+{
+	auto_free char *gone = path_join(dir, "gone.raw"), *as_url = xasprintf("file://%s", gone);
+	struct image_want wants[] = {
+		{.path = gone, .digest = digest, .remembered = true},
+		{.path = gone, .digest = digest},
+		{.url = as_url, .digest = digest},
+	};
+	struct store *s;
+	struct image_have have;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(get(&(struct image_want){.path = image}, &have, &err), 0);
+	image_have_done(&have);
+	s = store_open(cache, &err);
+	assert_non_null(s);
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		assert_int_equal(store_find(s, &wants[i], NULL, &have, &err), 1);
+		image_have_done(&have);
+		assert_int_equal(store_get(s, &wants[i], NULL, &have, &err), 0);
+		assert_true(have.was_cached);
+		image_have_done(&have);
+	}
+	/* Its bytes are needed: without a digest to know what they were, or without the blob. */
+	assert_int_equal(store_find(s, &(struct image_want){.path = gone}, NULL, &have, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	assert_int_equal(fresh_cache(state), 0);
+	store_close(s);
+	s = store_open(cache, &err);
+	assert_int_equal(store_find(s, &wants[0], NULL, &have, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	assert_int_equal(store_get(s, &wants[0], NULL, &have, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	store_close(s);
+}
+
 static void file_urls(void **state)
 {
 	auto_free char *good = xasprintf("file://%s", image);
@@ -412,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_path_is_copied_once, fresh_cache),
 		cmocka_unit_test_setup(a_changed_path_is_another_image, fresh_cache),
+		cmocka_unit_test_setup(a_cached_image_does_not_need_its_source, fresh_cache),
 		cmocka_unit_test_setup(file_urls, fresh_cache),
 		cmocka_unit_test_setup(a_download_is_what_its_digest_says, fresh_cache),
 		cmocka_unit_test_setup(nothing_wrong_enters_the_cache, fresh_cache),
