@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/outfile.h"
 #include "base/util.h"
 #include "cli/commands.h"
 #include "cli/spec.h"
@@ -70,6 +71,7 @@ static int run_build(struct cli *cli, struct err *err)
 	const char *path = cli_option(cli, "output");
 	auto_buf struct buf iso = BUF_INIT(64 * MIB);
 	struct seed seed = {0};
+	struct outfile out;
 	int rc;
 
 	if (!path)
@@ -85,7 +87,13 @@ static int run_build(struct cli *cli, struct err *err)
 			       ? err_sys(err, ERR_FAILED, "cannot write the seed")
 			       : 0;
 	/* It may hold a password or the host's private key. */
-	return file_replace(path, iso.data, iso.len, 0600, err);
+	if (outfile_open(&out, path, 0600, err) < 0)
+		return -1;
+	rc = write_all(out.fd, iso.data, iso.len) < 0
+		     ? err_sys(err, ERR_FAILED, "cannot write '%s'", path)
+		     : outfile_commit(&out, err);
+	outfile_done(&out);
+	return rc;
 }
 
 static const struct option_def build_options[] = {

@@ -73,7 +73,7 @@ int store_prune(struct store *, const struct image_prune *, const struct image_g
  */
 
 /*
- * Checks the image and writes it with its record to `path`, replacing what was there. `digest` gets
+ * Checks the image and writes it with its record to `path` (outfile.h). `digest` gets
  * "bundle:<hex>", of the record, which has everything else in it: who knows it can trust the
  * bundle.
  */

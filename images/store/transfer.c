@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/outfile.h"
 #include "base/text.h"
 #include "base/util.h"
 #include "images/store/cache/bundle.h"
@@ -62,9 +63,9 @@ static int write_bundle(const struct image_entry *e, const struct image_record *
 int store_export(struct store *s, const struct image_entry *e, const char *path,
 		 const struct store_progress *progress, char digest[DIGEST_TEXT], struct err *err)
 {
-	auto_free char *tmp = xasprintf("%s.XXXXXX", path), *dir = path_dir(path);
-	auto_close int lock = cache_lock(s, e->record.digest, LOCK_USE, progress, err), out = -1;
+	auto_close int lock = cache_lock(s, e->record.digest, LOCK_USE, progress, err);
 	struct image_record rec;
+	struct outfile out;
 	int rc;
 
 	if (lock < 0)
@@ -73,20 +74,16 @@ int store_export(struct store *s, const struct image_entry *e, const char *path,
 	if (rc != 1)
 		return rc < 0 ? -1
 			      : err_set(err, ERR_VERIFY, "'%s' is damaged", image_entry_title(e));
-	out = mkostemp(tmp, O_CLOEXEC);
-	if (out < 0) {
-		err_sys(err, ERR_FAILED, "cannot create '%s'", path);
-		image_record_done(&rec);
-		return -1;
+	rc = outfile_open(&out, path, 0666, err);
+	if (rc == 0) {
+		progress_stage(progress, "writing the bundle");
+		rc = write_bundle(e, &rec, out.fd, progress, digest, err);
+		if (rc == 0)
+			rc = outfile_commit(&out, err);
+		outfile_done(&out);
 	}
-	progress_stage(progress, "writing the bundle");
-	rc = write_bundle(e, &rec, out, progress, digest, err);
 	image_record_done(&rec);
-	if (rc == 0 && (fchmod(out, 0644) < 0 || fsync(out) < 0 || rename(tmp, path) < 0))
-		rc = err_sys(err, ERR_FAILED, "cannot write '%s'", path);
-	if (rc < 0)
-		unlink(tmp);
-	return rc < 0 ? -1 : dir_sync(dir, err);
+	return rc;
 }
 
 /* --- in --------------------------------------------------------------------------------------- */
