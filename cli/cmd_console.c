@@ -3,19 +3,16 @@
  * croft console: the guest's serial console on this terminal. What was missed is replayed; Ctrl-]
  * detaches and the guest goes on.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/util.h"
 #include "cli/commands.h"
+#include "cli/relay.h"
 #include "provision/provision.h"
 
-enum { DETACH = 0x1d, REPLAY_BYTES = 16 * 1024 }; /* Ctrl-] */
+enum { REPLAY_BYTES = 16 * 1024 };
 
 static const struct option_def options[] = {
 	{"log", 0, NULL, false, "print the console's log and return"},
@@ -38,54 +35,9 @@ static int print_log(const struct vm_info *info, struct err *err)
 	return n < 0 ? err_sys(err, ERR_FAILED, "cannot read '%s'", path) : 0;
 }
 
-/*
- * Copies both ways until Ctrl-], the end of the input, or the end of the VM. Returns true when the user
- * detached. Input from a pipe goes to the guest to its end; then output is copied on until the VM ends.
- */
-static bool relay(int console, bool read_only, bool terminal)
-{
-	struct pollfd p[2] = {{.fd = console, .events = POLLIN},
-			      {.fd = read_only && !terminal ? -1 : STDIN_FILENO, .events = POLLIN}};
-	char block[4096];
-
-	for (;;) {
-		ssize_t n;
-
-		if (poll(p, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			return true;
-		}
-		if (p[0].revents) {
-			n = read(console, block, sizeof(block));
-			if (n <= 0)
-				return false;
-			if (write_all(STDOUT_FILENO, block, (size_t)n) < 0)
-				return true;
-		}
-		if (p[1].fd >= 0 && p[1].revents) {
-			const char *detach;
-
-			n = read(STDIN_FILENO, block, sizeof(block));
-			if (n <= 0) {
-				p[1].fd = -1;
-				continue;
-			}
-			detach = terminal ? memchr(block, DETACH, (size_t)n) : NULL;
-			if (detach)
-				n = detach - block;
-			if (!read_only && n && write_all(console, block, (size_t)n) < 0)
-				return false;
-			if (detach)
-				return true;
-		}
-	}
-}
-
 static int attach(const struct vm_info *info, bool read_only, struct err *err)
 {
 	bool terminal = isatty(STDIN_FILENO), detached;
-	struct termios saved, raw;
 	auto_close int fd = -1;
 
 	if (info->phase != VM_RUNS)
@@ -94,19 +46,12 @@ static int attach(const struct vm_info *info, bool read_only, struct err *err)
 	fd = vmm_client_console(info->socket, REPLAY_BYTES, read_only, err);
 	if (fd < 0)
 		return -1;
-	if (terminal) {
+	if (terminal)
 		fprintf(stderr, "[%s: Ctrl-] detaches]\r\n", info->name);
-		tcgetattr(STDIN_FILENO, &saved);
-		raw = saved;
-		cfmakeraw(&raw);
-		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-	}
-	detached = relay(fd, read_only, terminal);
-	if (terminal) {
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+	detached = relay(fd, read_only);
+	if (terminal)
 		fprintf(stderr, "\n[%s: %s]\n", info->name,
 			detached ? "detached; the guest goes on" : "the console was closed: the VM ended");
-	}
 	return 0;
 }
 
