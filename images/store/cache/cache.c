@@ -53,7 +53,7 @@ struct store *store_open(const char *dir, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		auto_free char *path = path_join(dir, parts[i]);
 
-		if (access(path, W_OK) < 0 && dir_make(path, 0755, err) < 0) {
+		if (access(path, W_OK) < 0 && dir_make(path, 0700, err) < 0) {
 			err_wrap(err, "image cache");
 			store_close(s);
 			return NULL;
@@ -354,7 +354,7 @@ int blob_publish(const struct store *s, const char *key, const char *tmp,
 		if (lock < 0)
 			return -1;
 	}
-	if (fd < 0 || fchmod(fd, 0444) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || fchmod(fd, 0400) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, ERR_HOST, "cannot write '%s'", tmp);
 	rec->kept = kept_of(&st);
 	rec->fetched = time(NULL);

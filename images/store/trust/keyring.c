@@ -72,7 +72,7 @@ static bool is_kept(const char *dir, const char *fingerprint)
 static int open_dir(const char *cache_dir, struct keyring *out, struct err *err)
 {
 	*out = (struct keyring){.dir = path_join(cache_dir, "keys")};
-	return dir_make(out->dir, 0755, err);
+	return dir_make(out->dir, 0700, err);
 }
 
 int keyring_fetch(const struct catalog_key *keys, size_t n, const char *cache_dir,
