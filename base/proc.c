@@ -135,6 +135,14 @@ void proc_result_done(struct proc_result *r)
 	buf_done(&r->errout);
 }
 
+void proc_std_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		/* The lowest free descriptor is the one that is missing. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			abort();
+}
+
 char *proc_find(const char *name)
 {
 	const char *path = getenv("PATH");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Running other programs: to the end with captured output and a time limit. No shell is involved.
+ * And what a program sees to when it begins to run itself.
  */
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
@@ -25,6 +26,12 @@ struct proc_result {
 int proc_run(const char *const argv[], uint64_t timeout_ms, struct proc_result *out,
 	     struct err *err);
 void proc_result_done(struct proc_result *);
+
+/*
+ * First in main: a file that is opened later must not become standard output or error because that
+ * was closed. Nothing can be read from what is opened instead, nor written to it.
+ */
+void proc_std_fds(void);
 
 /* The path of a program in PATH, or NULL. The caller frees. */
 char *proc_find(const char *name);

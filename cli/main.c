@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/proc.h"
 #include "base/util.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	int rc;
 
+	proc_std_fds();
 	/* A reader that goes away (`croft list | head -1`) is an EPIPE, not a death in the middle of a step. */
 	signal(SIGPIPE, SIG_IGN);
 	rc = cli_parse(argc, argv, &cli, &err);

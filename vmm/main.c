@@ -16,6 +16,7 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/util.h"
 #include "vmm/config.h"
 #include "vmm/files.h"
@@ -184,6 +185,7 @@ int main(int argc, char **argv)
 	const char *config = NULL;
 	int o;
 
+	proc_std_fds();
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1)
 		switch (o) {
 		case 'c':

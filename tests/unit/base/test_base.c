@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -212,6 +213,27 @@ static void programs_run_to_their_end(void **state)
 	assert_int_equal(proc_start_time(0), 0);
 }
 
+static void closed_descriptors_are_taken(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		char c;
+
+		for (int fd = 0; fd < 3; fd++)
+			close(fd);
+		proc_std_fds();
+		if (read(0, &c, 1) != 0 || write(1, "x", 1) >= 0 || errno != EBADF ||
+		    write(2, "x", 1) >= 0 || errno != EBADF)
+			_exit(1);
+		_exit(open("/dev/null", O_RDONLY) < 3 ? 2 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void misspelt_words(void **state)
 {
 	static const char *const words[] = {"memory", "cpus", "networks", "name", "disk", "disks"};
@@ -298,6 +320,7 @@ int main(void)
 		cmocka_unit_test(locks_exclude),
 		cmocka_unit_test(paths),
 		cmocka_unit_test(programs_run_to_their_end),
+		cmocka_unit_test(closed_descriptors_are_taken),
 		cmocka_unit_test(misspelt_words),
 		cmocka_unit_test(names),
 		cmocka_unit_test(logs_stay_on_their_line),
