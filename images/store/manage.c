@@ -212,14 +212,28 @@ static int drop(struct store *s, const struct image_prune *how, const struct ima
 	return 1;
 }
 
+struct sweep {
+	struct store *store;
+	const struct image_guard *guard;
+	bool dry_run;
+	uint64_t freed;
+};
+
+/* What was being written under another name (base/file.c) when croft was killed. */
+static bool is_stale_tmp(const char *name, const struct stat *st)
+{
+	return name[0] == '.' && S_ISREG(st->st_mode) &&
+	       time(NULL) - st->st_mtim.tv_sec > STALE_PART_S;
+}
+
 /*
  * Removes every file of a directory below the cache that is `gone`, which may take a lock to be
  * sure of it until it is.
  */
-static void clear(struct store *s, const char *dir, bool dry_run, uint64_t *freed,
-		  bool (*gone)(struct store *, const char *dir, const char *name, int *lock))
+static void clear(struct sweep *s, const char *dir,
+		  bool (*gone)(const struct sweep *, const char *dir, const char *name, int *lock))
 {
-	auto_free char *path = path_join(s->dir, dir);
+	auto_free char *path = path_join(s->store->dir, dir);
 	auto_closedir DIR *d = opendir(path);
 	struct dirent *e;
 
@@ -227,49 +241,110 @@ static void clear(struct store *s, const char *dir, bool dry_run, uint64_t *free
 		auto_close int lock = -1;
 		struct stat st;
 
-		if (e->d_name[0] == '.' || !gone(s, path, e->d_name, &lock) ||
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		*freed += (uint64_t)st.st_blocks * 512;
-		if (!dry_run)
+		if (e->d_name[0] == '.' ? !is_stale_tmp(e->d_name, &st)
+					: !gone(s, path, e->d_name, &lock))
+			continue;
+		s->freed += (uint64_t)st.st_blocks * 512;
+		if (!s->dry_run)
 			unlinkat(dirfd(d), e->d_name, 0);
 	}
 }
 
-/* What was put aside, or lost its record in a removal that was cut short. */
-static bool blob_is_gone(struct store *s, const char *dir, const char *name, int *lock)
+/*
+ * What lost its record in a removal that was cut short, or was put aside. As long as nothing has
+ * taken its place a VM may need it, whatever became of it.
+ */
+static bool blob_is_gone(const struct sweep *s, const char *dir, const char *name, int *lock)
 {
-	auto_free char *path = path_join(dir, name), *record = xasprintf("%s.json", path);
-	auto_free char *digest = xasprintf("%s:%s", path_base(dir), name);
+	auto_free char *path = path_join(dir, name);
+	auto_free char *digest =
+		xasprintf("%s:%.*s", path_base(dir), (int)strcspn(name, "."), name);
+	bool damaged = text_ends(name, ".damaged"), whole = blob_there(s->store, digest);
+	struct image_entry e = {.path = path};
 
-	if (text_ends(name, ".json"))
+	if (text_ends(name, ".json") || (whole && !damaged))
 		return false;
-	if (text_ends(name, ".damaged"))
-		return !is_open(path);
-	*lock = cache_trylock(s, digest, LOCK_MAKE, NULL);
-	return *lock >= 0 && access(record, F_OK) < 0;
+	snprintf(e.record.digest, sizeof(e.record.digest), "%s", digest);
+	*lock = claim(s->store, &e, whole ? NULL : s->guard, NULL);
+	return *lock >= 0 && (damaged || !blob_there(s->store, digest));
 }
 
-static bool index_is_gone(struct store *s, const char *dir, const char *name, int *lock)
+static bool index_is_gone(const struct sweep *s, const char *dir, const char *name, int *lock)
 {
 	auto_free char *path = path_join(dir, name);
 	auto_buf struct buf text = BUF_INIT(DIGEST_TEXT);
 
 	(void)lock;
-	return file_read(path, &text, NULL) < 0 || !blob_there(s, buf_str(&text));
+	return file_read(path, &text, NULL) < 0 || !blob_there(s->store, buf_str(&text));
 }
 
 /* Who waits for a lock looks again whether it is still the file of that name (lock.c). */
-static bool lock_is_free(struct store *s, const char *dir, const char *name, int *lock)
+static bool lock_is_free(const struct sweep *s, const char *dir, const char *name, int *lock)
 {
 	(void)dir;
-	*lock = cache_trylock_name(s, name, LOCK_MAKE, NULL);
+	*lock = cache_trylock_name(s->store, name, LOCK_MAKE, NULL);
 	return *lock >= 0;
+}
+
+/* Of the files that have no other link: a VM's directory may share them. */
+static uint64_t bytes_below(const char *path)
+{
+	auto_closedir DIR *d = opendir(path);
+	uint64_t bytes = 0;
+	struct dirent *e;
+	struct stat st;
+
+	while (d && (e = readdir(d)))
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_nlink == 1)
+			bytes += (uint64_t)st.st_blocks * 512;
+	return bytes;
+}
+
+/*
+ * boot/<algo>-<hex> without its image, and .<algo>-<hex>.<pid>, which becomes that when it is whole
+ * (provision/boot.c). Who makes one holds a lease on the image.
+ */
+static bool boot_is_gone(const struct sweep *s, const char *name, int *lock)
+{
+	bool begun = name[0] == '.';
+	auto_free char *digest = xstrndup(name + begun, strcspn(name + begun, "."));
+	char *dash = strchr(digest, '-');
+	enum hash_kind kind;
+	const char *hex;
+
+	if (dash)
+		*dash = ':';
+	if (digest_parse(digest, &kind, &hex, NULL) < 0 || (!begun && blob_there(s->store, digest)))
+		return false;
+	*lock = cache_trylock(s->store, digest, LOCK_MAKE, NULL);
+	return *lock >= 0 && (begun || !blob_there(s->store, digest));
+}
+
+static void clear_boot(struct sweep *s)
+{
+	auto_free char *boot = path_join(s->store->dir, "boot");
+	auto_closedir DIR *d = opendir(boot);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		auto_free char *path = path_join(boot, e->d_name);
+		auto_close int lock = -1;
+
+		if (!boot_is_gone(s, e->d_name, &lock))
+			continue;
+		s->freed += bytes_below(path);
+		if (!s->dry_run)
+			dir_remove(path, NULL);
+	}
 }
 
 int store_prune(struct store *s, const struct image_prune *how, const struct image_guard *guard,
 		uint64_t *freed, struct err *err)
 {
+	struct sweep sweep = {.store = s, .guard = guard, .dry_run = how->dry_run};
 	struct image_list list;
 	uint64_t left = 0;
 	int rc = 0;
@@ -294,12 +369,14 @@ int store_prune(struct store *s, const struct image_prune *how, const struct ima
 	image_list_done(&list);
 	if (rc < 0)
 		return -1;
-	clear(s, "blobs/sha256", how->dry_run, freed, blob_is_gone);
-	clear(s, "blobs/sha512", how->dry_run, freed, blob_is_gone);
-	clear(s, "index", how->dry_run, freed, index_is_gone);
+	clear(&sweep, "blobs/sha256", blob_is_gone);
+	clear(&sweep, "blobs/sha512", blob_is_gone);
+	clear(&sweep, "index", index_is_gone);
+	clear_boot(&sweep);
+	*freed += sweep.freed;
 	if (!how->dry_run) {
 		cache_sweep(s, STALE_PART_S);
-		clear(s, "locks", false, freed, lock_is_free);
+		clear(&sweep, "locks", lock_is_free);
 	}
 	return 0;
 }

@@ -63,8 +63,9 @@ struct image_prune {
 };
 
 /*
- * Also clears away what interrupted commands left: damaged files that were put aside, parts of
- * downloads that nobody went on with for a day, locks and names of what is gone. *freed: bytes.
+ * Also clears away what interrupted commands left: damaged files that were put aside and that no VM
+ * needs any more, parts of downloads that nobody went on with for a day, half-written files, and
+ * locks, names and kernels of what is gone. *freed: bytes.
  */
 int store_prune(struct store *, const struct image_prune *, const struct image_guard *,
 		uint64_t *freed, struct err *);

@@ -92,7 +92,7 @@ bool blob_there(const struct store *s, const char *digest)
 
 /*
  * Not deleted: a VM may have its disk on it, and a damaged base is more than none when the source
- * is gone. One is kept; `image prune` removes it.
+ * is gone. One is kept; `image prune` removes it when no VM needs it, or the image is whole again.
  */
 static int put_aside(const char *blob, const char *record, const struct store_progress *progress,
 		     struct err *err)

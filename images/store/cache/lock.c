@@ -135,8 +135,7 @@ void cache_sweep(const struct store *s, int64_t part_age_s)
 		auto_close int lock = -1;
 		struct stat st;
 
-		if (e->d_name[0] == '.' ||
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    S_ISDIR(st.st_mode) || !is_leftover(e->d_name, &st, part_age_s))
 			continue;
 		if (is_ours(e->d_name)) {

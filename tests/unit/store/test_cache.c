@@ -185,7 +185,8 @@ static void others_are_kept_as_they_came(void **state)
 	image_have_done(&have);
 }
 
-/* The same bytes from elsewhere: nobody waits for who uses them, and the file stays the same one. */
+/* The same bytes from elsewhere: nobody waits for who uses them, and the file stays the same one.
+ */
 static void one_blob_from_two_sources(void **state)
 {
 	auto_free char *other = path_join(dir, "other.qcow2");
@@ -628,6 +629,90 @@ static void pruning_clears_away(void **state)
 	assert_int_equal(access(young, F_OK), 0); /* somebody may go on with it */
 }
 
+static void age(const char *path)
+{
+	struct timespec then[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - 2 * 24 * 3600}};
+
+	assert_int_equal(utimensat(AT_FDCWD, path, then, 0), 0);
+}
+
+/* What file_replace leaves when it is killed, in each directory where it is used. */
+static void pruning_clears_half_written_files(void **state)
+{
+	static const char *const dirs[] = {"tmp", "index", "blobs/sha256", "blobs/sha512"};
+	struct removed r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		auto_free char *old = xasprintf("%s/%s/.0123.json.abcdef", store->dir, dirs[i]);
+		auto_free char *young = xasprintf("%s/%s/.0123.json.ghijkl", store->dir, dirs[i]);
+
+		assert_int_equal(file_put(old, "half", 4, 0600, NULL), 0);
+		assert_int_equal(file_put(young, "half", 4, 0600, NULL), 0);
+		age(old);
+	}
+	assert_int_equal(prune((struct image_prune){0}, NULL, &r), 0);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		auto_free char *old = xasprintf("%s/%s/.0123.json.abcdef", store->dir, dirs[i]);
+		auto_free char *young = xasprintf("%s/%s/.0123.json.ghijkl", store->dir, dirs[i]);
+
+		assert_int_equal(access(old, F_OK), -1);
+		assert_int_equal(access(young, F_OK), 0);
+	}
+}
+
+static bool boot_survives(const char *digest, const char *pid)
+{
+	auto_free char *boot = image_boot_dir(store->dir, digest), *parent = path_dir(boot);
+	auto_free char *path =
+		*pid ? xasprintf("%s/.%s.%s", parent, path_base(boot), pid) : xstrdup(boot);
+	auto_free char *kernel = path_join(path, "kernel");
+	struct removed r;
+
+	assert_int_equal(dir_make(path, 0700, NULL), 0);
+	assert_int_equal(file_put(kernel, "kernel", 6, 0600, NULL), 0);
+	assert_int_equal(prune((struct image_prune){.dry_run = true}, NULL, &r), 0);
+	assert_int_equal(access(kernel, F_OK), 0);
+	assert_int_equal(prune((struct image_prune){0}, NULL, &r), 0);
+	return access(path, F_OK) == 0;
+}
+
+static void pruning_clears_what_was_made_to_boot(void **state)
+{
+	struct image_have have = must_get(&(struct image_want){.path = image});
+	static const char gone[] =
+		"sha256:6666666666666666666666666666666666666666666666666666666666666666";
+
+	(void)state;
+	assert_true(boot_survives(have.digest, "1234")); /* whoever has the lease makes it */
+	image_lease_free(take_ptr(have.lease));
+	assert_true(boot_survives(have.digest, ""));
+	assert_false(boot_survives(have.digest, "1234"));
+	assert_false(boot_survives(gone, ""));
+	image_have_done(&have);
+}
+
+/* There is nothing better to be had for a VM that stands on it, until there is. */
+static void a_damaged_image_of_a_vm_stays(void **state)
+{
+	struct image_have have = must_get(&(struct image_want){.path = image});
+	auto_free char *aside = xasprintf("%s.damaged", have.path);
+	struct image_guard used = {used_by_a_vm, &used};
+	struct removed r;
+
+	(void)state;
+	flip(have.path, 0, false);
+	assert_int_equal(store_verify(store, have.digest, NULL, NULL), 0);
+	image_have_done(&have);
+	assert_int_equal(prune((struct image_prune){.unused = true}, &used, &r), 0);
+	assert_int_equal(access(aside, F_OK), 0);
+	have = must_get(&(struct image_want){.path = image});
+	image_have_done(&have);
+	assert_int_equal(prune((struct image_prune){.unused = true}, &used, &r), 0);
+	assert_int_equal(access(aside, F_OK), -1);
+	assert_int_equal(count("blobs/sha256"), 2);
+}
+
 /* --- finding ---------------------------------------------------------------------------------- */
 
 static void by_what_people_call_them(void **state)
@@ -680,6 +765,9 @@ int main(void)
 		TEST(removal_races_with_use),
 		TEST(pruning),
 		TEST(pruning_clears_away),
+		TEST(pruning_clears_half_written_files),
+		TEST(pruning_clears_what_was_made_to_boot),
+		TEST(a_damaged_image_of_a_vm_stays),
 		TEST(by_what_people_call_them),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
