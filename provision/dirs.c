@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "base/util.h"
 #include "provision/vmdir.h"
 
@@ -58,6 +59,26 @@ static char *runtime_dir(struct err *err)
 	return take_ptr(tmp);
 }
 
+static bool is_utf8(const char *s)
+{
+	uint32_t c;
+	size_t n;
+
+	for (; (n = utf8_char(s, strlen(s), &c)) > 0 && *s; s += n)
+		;
+	return !*s;
+}
+
+/* Paths below it are written into JSON, which has no other texts. */
+static int check_utf8(const char *dir, struct err *err)
+{
+	return is_utf8(dir) ? 0
+			    : err_set(err, ERR_HOST,
+				      "'%s' is not UTF-8: set CROFT_HOME to a "
+				      "directory whose name is",
+				      dir);
+}
+
 int croft_dirs_get(struct croft_dirs *d, struct err *err)
 {
 	const char *home = getenv("CROFT_HOME");
@@ -79,7 +100,8 @@ int croft_dirs_get(struct croft_dirs *d, struct err *err)
 		d->cache = d->state ? xdg("XDG_CACHE_HOME", ".cache", err) : NULL;
 		d->runtime = d->cache ? runtime_dir(err) : NULL;
 	}
-	if (d->runtime)
+	if (d->runtime && check_utf8(d->state, err) == 0 && check_utf8(d->cache, err) == 0 &&
+	    check_utf8(d->runtime, err) == 0)
 		return 0;
 	croft_dirs_done(d);
 	return -1;

@@ -27,7 +27,7 @@ static int add(struct image_users *users, const struct croft_dirs *dirs, const s
 			       : err_set(err, ERR_CONFLICT,
 					 "which image %s/%s uses is not known: %s", name->project,
 					 name->vm, why.msg);
-	if (state.image_path) {
+	if (state.image_path || state.image_digest[0]) {
 		users->uses = xgrow(users->uses, &users->cap, users->n + 1, sizeof(*users->uses));
 		use = &users->uses[users->n++];
 		use->vm = *name;
@@ -72,7 +72,8 @@ const struct vm_name *image_user(const struct image_users *users, const struct i
 	for (size_t k = 0; k < users->n; k++) {
 		const struct image_use *use = &users->uses[k];
 
-		if ((!strcmp(use->path, e->path) || !strcmp(use->digest, e->record.digest)) &&
+		if (((use->path && !strcmp(use->path, e->path)) ||
+		     !strcmp(use->digest, e->record.digest)) &&
 		    i-- == 0)
 			return &use->vm;
 	}

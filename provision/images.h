@@ -10,7 +10,7 @@
 
 struct image_use {
 	struct vm_name vm;
-	char *path;	  /* of the image */
+	char *path;	  /* of the image, or NULL */
 	char digest[140]; /* of what it came as */
 };
 

@@ -268,6 +268,14 @@ static void directories(void **state)
 	assert_int_equal(d.state[0], '/');
 	croft_dirs_done(&d);
 
+	setenv("CROFT_HOME", "/tmp/caf\xe9", 1);
+	assert_int_equal(croft_dirs_get(&d, &err), -1);
+	assert_int_equal(err.kind, ERR_HOST);
+	assert_null(d.cache);
+	setenv("CROFT_HOME", "/tmp/caf\u00e9", 1);
+	assert_int_equal(croft_dirs_get(&d, &err), 0);
+	croft_dirs_done(&d);
+
 	unsetenv("CROFT_HOME");
 	if (getuid() == 0) {
 		assert_int_equal(croft_dirs_get(&d, &err), 0);
