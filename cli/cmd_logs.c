@@ -42,19 +42,24 @@ static bool still_runs(const struct vm_name *name)
 
 static int run(struct cli *cli, struct err *err)
 {
-	const char *file = cli_option(cli, "report") ? "report.txt"
-			   : cli_option(cli, "vmm")  ? "vmm.log"
-						     : "console.log";
+	bool report = cli_option(cli, "report");
+	const char *file = report		    ? "report.txt"
+			   : cli_option(cli, "vmm") ? "vmm.log"
+						    : "console.log";
 	auto_free char *path = NULL;
 	auto_close int fd = -1;
 	struct vm_info info = {0};
 	struct vm_name name;
 
-	if (vm_resolve(cli->nargs ? cli->args[0] : NULL, cli->spec_path, &name, err) < 0 ||
-	    vm_info_get(&name, &info, err) < 0)
+	if (vm_resolve(cli->nargs ? cli->args[0] : NULL, cli->spec_path, &name, err) < 0)
 		return -1;
-	path = path_join(info.dir, file);
+	/* The report is there when there is no VM: of why it was not made. */
+	if (!report && vm_info_get(&name, &info, err) < 0)
+		return -1;
 	vm_info_done(&info);
+	path = vm_file(&name, file, err);
+	if (!path)
+		return -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, ERR_NOT_FOUND, "cannot open '%s'", path);

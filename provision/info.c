@@ -77,6 +77,21 @@ int vm_info_get(const struct vm_name *name, struct vm_info *out, struct err *err
 	return rc;
 }
 
+char *vm_file(const struct vm_name *name, const char *file, struct err *err)
+{
+	struct croft_dirs dirs;
+	struct vmdir d;
+	char *path;
+
+	if (croft_dirs_get(&dirs, err) < 0)
+		return NULL;
+	vmdir_init(&d, &dirs, name);
+	path = vmdir_file(&d, file);
+	vmdir_done(&d);
+	croft_dirs_done(&dirs);
+	return path;
+}
+
 void vm_info_done(struct vm_info *v)
 {
 	char *owned[] = {v->project, v->name,  v->dir,	  v->spec_path,	  v->socket, v->address,

@@ -179,6 +179,8 @@ int vm_down(const struct vm_name *, uint64_t grace_ms, bool force, const struct 
 int vm_destroy(const struct vm_name *, const struct reporter *, struct err *);
 
 int vm_info_get(const struct vm_name *, struct vm_info *, struct err *);
+/* The path of a file of the VM's, whether there is one or not. The caller frees. */
+char *vm_file(const struct vm_name *, const char *file, struct err *);
 int vm_list(struct vm_name **list, size_t *n, struct err *); /* malloc'd, sorted */
 
 /*
