@@ -181,7 +181,7 @@ static void note(void *ctx, const char *text)
 
 void progress_start(const struct cli *cli, struct reporter *r)
 {
-	struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, was;
 
 	progress.started = true;
 	progress.tty = cli->tty;
@@ -191,6 +191,8 @@ void progress_start(const struct cli *cli, struct reporter *r)
 	/* The first Ctrl-C asks the library to stop and undo; a second one ends the program. */
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN) /* nohup(1) */
+		sigaction(SIGHUP, &sa, NULL);
 	*r = (struct reporter){
 		.step = step,
 		.waiting = waiting,

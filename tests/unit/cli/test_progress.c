@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The meter of downloads: the rate of the last seconds, and what it says.
+ * The meter of downloads: the rate of the last seconds, and what it says. What interrupts.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #include <string.h>
@@ -47,11 +49,36 @@ static void test_text(void **state)
 	assert_non_null(strstr(meter_text(&m, 3, 2, text, sizeof(text)), "(100%)"));
 }
 
+static void test_interrupts(void **state)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct cli cli = {.quiet = true};
+			struct reporter r;
+
+			progress_start(&cli, &r);
+			if (r.interrupted(r.ctx))
+				_exit(1);
+			raise(signals[i]);
+			_exit(r.interrupted(r.ctx) ? 0 : 2);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
