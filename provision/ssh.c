@@ -141,6 +141,9 @@ char **ssh_argv(const struct vmdir *d, const struct vm_state *s, const char *add
 	if (batch) {
 		option(&a, "BatchMode", "yes");
 		option(&a, "LogLevel", "ERROR");
+	} else if (cmd && cmd[0]) {
+		/* How ssh ended is known by what it says of it, some of which is no error to it. */
+		option(&a, "LogLevel", "INFO");
 	}
 	if (user) {
 		add(&a, xstrdup("-l"));

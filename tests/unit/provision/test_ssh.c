@@ -88,6 +88,7 @@ static void commands(void **state)
 	state_init(&s, &d.name);
 	one = told(&d, &s, "10.0.0.5", false, line);
 	assert_non_null(strstr(one, "|10.0.0.5|--|ls | wc -l"));
+	assert_non_null(strstr(one, "|LogLevel=INFO|"));
 	zero = told(&d, &s, "10.0.0.5", false, none);
 	assert_non_null(strstr(zero, "|--|10.0.0.5"));
 
