@@ -174,6 +174,9 @@ uint64_t proc_start_time(pid_t pid)
 		return 0;
 	/* The command, field 2, may hold blanks and parentheses: count from its last ')'. */
 	p = strrchr(buf_str(&text), ')');
+	/* Field 3: a zombie (Z) or a dead one (X) waits for its parent only. */
+	if (p && p[1] == ' ' && (p[2] == 'Z' || p[2] == 'X'))
+		return 0;
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (p)

@@ -38,7 +38,8 @@ char *proc_find(const char *name);
 
 /*
  * A number for `pid` that no later process of the same pid will have (start time in clock ticks,
- * field 22 of /proc/PID/stat); 0 when there is no such process.
+ * field 22 of /proc/PID/stat); 0 when there is no such process, or when it has ended and only its
+ * parent does not know yet.
  */
 uint64_t proc_start_time(pid_t pid);
 

@@ -234,6 +234,20 @@ static void closed_descriptors_are_taken(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* One that ended and was not waited for is still in the process table, and is no process. */
+static void a_zombie_does_not_run(void **state)
+{
+	siginfo_t info;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(proc_start_time(pid), 0);
+	waitpid(pid, NULL, 0);
+}
+
 static void misspelt_words(void **state)
 {
 	static const char *const words[] = {"memory", "cpus", "networks", "name", "disk", "disks"};
@@ -321,6 +335,7 @@ int main(void)
 		cmocka_unit_test(paths),
 		cmocka_unit_test(programs_run_to_their_end),
 		cmocka_unit_test(closed_descriptors_are_taken),
+		cmocka_unit_test(a_zombie_does_not_run),
 		cmocka_unit_test(misspelt_words),
 		cmocka_unit_test(names),
 		cmocka_unit_test(logs_stay_on_their_line),
