@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "base/text.h"
 #include "base/util.h"
 
 #define ROW(field, key, kind) RECORD_ROW(struct vm_state, field, key, RECORD_##kind)
@@ -78,6 +79,36 @@ static const struct record_class running_class = {.name = "run",
 						  .fields = running_fields,
 						  .nfields = ARRAY_LEN(running_fields)};
 
+/* The name of a disk in the VM's directory, or NULL. The caller frees. */
+static char *some_disk(const struct vmdir *d)
+{
+	auto_closedir DIR *dir = opendir(d->path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (text_ends(e->d_name, ".qcow2") || text_ends(e->d_name, ".raw"))
+			return xstrdup(e->d_name);
+	return NULL;
+}
+
+/*
+ * A disk that no state tells of may be the only copy of something; the one exception is a first
+ * `up` that was cut short, whose journal says what it made.
+ */
+static int no_state(const struct vmdir *d, struct err *err)
+{
+	auto_free char *disk = vmdir_has(d, "journal") ? NULL : some_disk(d);
+
+	if (disk)
+		return err_set(err, ERR_CORRUPT,
+			       "'%s' holds a disk, %s, and no state.json: put state.json back, "
+			       "move the disks away, or `croft destroy %s/%s`",
+			       d->path, disk, d->name.project, d->name.vm);
+	return err_set(err, ERR_NOT_FOUND,
+		       "there is no VM '%s/%s' (croft list shows what there is)", d->name.project,
+		       d->name.vm);
+}
+
 int state_load(const struct vmdir *d, struct vm_state *out, struct err *err)
 {
 	auto_free char *path = vmdir_file(d, "state.json"), *run = vmdir_file(d, "run.json");
@@ -91,9 +122,7 @@ int state_load(const struct vmdir *d, struct vm_state *out, struct err *err)
 	}
 	state_done(out);
 	if (why.kind == ERR_NOT_FOUND)
-		return err_set(err, ERR_NOT_FOUND,
-			       "there is no VM '%s/%s' (croft list shows what there is)",
-			       d->name.project, d->name.vm);
+		return no_state(d, err);
 	if (why.kind == ERR_UNSUPPORTED)
 		return err_set(err, ERR_UNSUPPORTED, "%s: use the croft that made this VM",
 			       why.msg);
@@ -206,6 +235,7 @@ static const struct record_field journal_fields[] = {
 	RECORD_ROW(struct journal, vmm_pid, "vmm.pid", RECORD_NUMBER),
 	RECORD_ROW(struct journal, vmm_start_time, "vmm.start_time", RECORD_NUMBER),
 	RECORD_ROW(struct journal, bridges, "bridges", RECORD_TEXT),
+	RECORD_ROW(struct journal, disks, "disks", RECORD_TEXT),
 };
 static const struct record_class journal_class = {.name = "journal",
 						  .version = 1,

@@ -79,8 +79,8 @@ struct vm_state {
 extern const struct record_class state_record; /* of struct vm_state, as in state.json */
 
 /*
- * ERR_NOT_FOUND: there is no such VM. ERR_CORRUPT: the file is damaged, and the message says what
- * can be done. Release with state_done.
+ * ERR_NOT_FOUND: there is no such VM. ERR_CORRUPT: the file is damaged, or missing beside a disk,
+ * and the message says what can be done. Release with state_done.
  */
 int state_load(const struct vmdir *, struct vm_state *out, struct err *);
 /*
@@ -106,10 +106,11 @@ void state_set_vmm(struct vm_state *, pid_t pid);
 /* --- journal ---------------------------------------------------------------------------------- */
 
 struct journal {
-	char step[16];			  /* under way */
-	uint64_t was;			  /* enum step_state that its check found */
-	uint64_t vmm_pid, vmm_start_time; /* a VMM that is not in state.json yet */
-	char bridges[SPEC_MAX_NICS * 16]; /* that the net step may make, with blanks between */
+	char step[16];			       /* under way */
+	uint64_t was;			       /* enum step_state that its check found */
+	uint64_t vmm_pid, vmm_start_time;      /* a VMM that is not in state.json yet */
+	char bridges[SPEC_MAX_NICS * 16];      /* that the net step may make, with blanks between */
+	char disks[(1 + SPEC_MAX_DISKS) * 32]; /* the files that the disk step may make, likewise */
 };
 
 /* Survives kill -9, not a power cut: after one no process is left to clean up after. */

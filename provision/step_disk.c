@@ -4,7 +4,9 @@
  * disks of `disks:` that are given by size. A disk can grow at the next start and never shrinks;
  * what the spec no longer names is left alone, because it may hold the only copy of something.
  *
- * A new disk is written aside and renamed, so a file under its final name is a whole disk.
+ * A new disk is written aside and linked, so a file under its final name is a whole disk. It never
+ * takes the place of a file that is there: the journal names what is about to be made, so that what
+ * a killed command made can be told from what somebody else put there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +21,8 @@
 #include "provision/step.h"
 
 enum { MAX_OURS = 1 + SPEC_MAX_DISKS };
+
+#define ROOT_FILE "disk.qcow2"
 
 /* What is to be done about one disk. */
 struct disk_work {
@@ -68,7 +72,7 @@ static void gather(struct run *run, struct disk_step *step)
 	step->work[step->n++] = (struct disk_work){
 		.key = "disk",
 		.name = "root",
-		.file = vmdir_file(&run->dir, "disk.qcow2"),
+		.file = vmdir_file(&run->dir, ROOT_FILE),
 		.format = BLK_QCOW2,
 		.want = root_size(run),
 		.have = run->state.disk_size,
@@ -127,6 +131,10 @@ static int check_one(struct run *run, struct disk_work *w, enum step_state *out,
 				       w->file);
 		w->have = 0;
 	}
+	if (!w->have && !w->missing && access(w->file, F_OK) == 0)
+		return err_set(err, ERR_CONFLICT,
+			       "%s: %s: '%s' is there, and this VM did not make it: move it away",
+			       run->spec->path, w->key, w->file);
 	if (!w->have) {
 		/* A further disk for a VM that runs: it is there from the next start on. */
 		*out = run->running ? STEP_PENDING : STEP_CREATE;
@@ -230,15 +238,16 @@ static int create(struct run *run, struct disk_work *w, struct err *err)
 	if (fill(run, w, fd, err) < 0)
 		goto fail;
 	/* A new VM's files are made durable together, before its first start (vmdir_settle). */
-	if ((!run->is_new && fdatasync(fd) < 0) || rename(tmp, w->file) < 0) {
+	/* link, unlike rename, replaces nothing; all file systems that disks are kept on have it.
+	 */
+	if ((!run->is_new && fdatasync(fd) < 0) || link(tmp, w->file) < 0) {
 		err_sys(err, ERR_HOST, "cannot create '%s'", w->file);
 		goto fail;
 	}
 	w->made = true;
-	return 0;
 fail:
 	unlink(tmp);
-	return -1;
+	return w->made ? 0 : -1;
 }
 
 static int grow(const struct run *run, const struct disk_work *w, struct err *err)
@@ -273,12 +282,27 @@ static void remember(struct vm_state *s, const struct disk_work *w)
 	snprintf(d->format, sizeof(d->format), "%s", blk_format_name(w->format));
 }
 
+/* On record before they are made, so that a kill leaves none that nobody knows of. */
+static int announce(struct run *run, const struct disk_step *step, struct err *err)
+{
+	char *out = run->journal.disks;
+	size_t n = 0, size = sizeof(run->journal.disks);
+
+	for (unsigned i = 0; i < step->n; i++)
+		if (!step->work[i].have && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s ",
+					      path_base(step->work[i].file));
+	return n ? journal_write(&run->dir, &run->journal, err) : 0;
+}
+
 static int disk_apply(struct run *run, void *arg, enum step_state was, struct err *err)
 {
 	struct disk_step *step = arg;
 
 	(void)was;
 	step->work[0].want = root_size(run); /* the image's size is known for certain by now */
+	if (announce(run, step, err) < 0)
+		return -1;
 	for (unsigned i = 0; i < step->n; i++) {
 		struct disk_work *w = &step->work[i];
 
@@ -297,17 +321,31 @@ static int disk_apply(struct run *run, void *arg, enum step_state was, struct er
 	return 0;
 }
 
+/* What a killed command made, and the state does not know. */
+static void undo_announced(struct run *run)
+{
+	char files[sizeof(run->journal.disks)], *save = NULL;
+
+	snprintf(files, sizeof(files), "%s", run->journal.disks);
+	for (char *file = strtok_r(files, " ", &save); file; file = strtok_r(NULL, " ", &save)) {
+		auto_free char *path = vmdir_file(&run->dir, file);
+		auto_free char *name = xstrndup(file, strcspn(file, "."));
+
+		if (strcmp(file, ROOT_FILE) ? !state_disk_find(&run->state, name)
+					    : !run->state.disk_size)
+			unlink(path);
+	}
+}
+
 /*
  * Takes away what this run made. A grown disk stays grown: the guest cannot tell, and the next
- * check finds the size it wants. After a kill only the root disk can be told apart: it was there
- * (CHANGE) or not (CREATE); a further disk that the state does not know is made anew over what is
- * there.
+ * check finds the size it wants.
  */
 static void disk_undo(struct run *run, void *arg, enum step_state was)
 {
 	struct disk_step *step = arg;
-	auto_free char *root = vmdir_file(&run->dir, "disk.qcow2");
 
+	(void)was;
 	for (unsigned i = 0; i < step->n; i++)
 		if (step->work[i].made) {
 			struct state_disk *d =
@@ -319,8 +357,8 @@ static void disk_undo(struct run *run, void *arg, enum step_state was)
 			if (!i)
 				run->state.disk_size = 0;
 		}
-	if (!step->n && was == STEP_CREATE && !run->state.disk_size)
-		unlink(root);
+	if (!step->n)
+		undo_announced(run);
 }
 
 static void disk_describe(const struct run *run, const void *arg, FILE *f)

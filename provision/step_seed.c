@@ -211,8 +211,8 @@ static void seed_undo(struct run *run, void *arg, enum step_state was)
 	for (unsigned i = 0; i < ARRAY_LEN(made); i++) {
 		auto_free char *path = vmdir_file(&run->dir, made[i]);
 
-		/* A key that a guest may have got stays the VM's key. */
-		if (i == 0 || !run->state.disk_used)
+		/* A key that a guest may have got stays the VM's key, as long as there is a VM. */
+		if (i == 0 || run->is_new || !run->state.disk_used)
 			unlink(path);
 	}
 }

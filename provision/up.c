@@ -57,18 +57,20 @@ static char *write_report(const struct run *run, const struct plan *plan, const 
 	return take_ptr(path);
 }
 
-/* A VM that was never made leaves its report and nothing else. */
+/*
+ * A VM that was never made leaves its report and nothing else of croft's. What the steps made they
+ * took back themselves; files that somebody else put there are not ours to remove.
+ */
 static void clear_directory(const struct run *run)
 {
-	auto_closedir DIR *dir = opendir(run->dir.path);
-	struct dirent *e;
+	static const char *const ours[] = {"run.json",	  "machine.json",  "exit.json",
+					   "ladder.json", "vmm.log",	   "vmm.log.1",
+					   "console.log", "console.log.1", "boot"};
 
-	while (dir && (e = readdir(dir))) {
-		auto_free char *path = vmdir_file(&run->dir, e->d_name);
+	vmdir_sweep(&run->dir);
+	for (unsigned i = 0; i < ARRAY_LEN(ours); i++) {
+		auto_free char *path = vmdir_file(&run->dir, ours[i]);
 
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-		    !strcmp(e->d_name, "report.txt") || !strcmp(e->d_name, "vm.lock"))
-			continue;
 		if (unlink(path) < 0 && (errno == EISDIR || errno == EPERM))
 			dir_remove(path, NULL);
 	}

@@ -653,6 +653,89 @@ static void damaged_state(void **state)
 	assert_int_equal(kill(pid, 0), -1);
 }
 
+/* Disks that no state tells of may be the only copy of something: nothing touches them. */
+static void disk_without_state(void **state)
+{
+	struct home *h = *state;
+	struct vm_name name = name_of("lost");
+	auto_free char *saved = NULL, *path = NULL, *disk = NULL, *stray = NULL;
+	struct err err = {0};
+	struct stat before, now;
+	struct vm_info info;
+	struct vmdir d;
+	bool started;
+
+	auto_spec struct spec *spec = spec_of(h, "lost", "5MiB", "");
+	must_up(h, "lost", "5MiB", "");
+	assert_int_equal(vm_down(&name, 10000, false, &rep, &err), 0);
+	saved = text_of(h, "lost", "state.json");
+	home_vmdir(h, "lost", "lost", false, &d);
+	path = vmdir_file(&d, "state.json");
+	disk = vmdir_file(&d, "disk.qcow2");
+	stray = vmdir_file(&d, "disk1.qcow2");
+	vmdir_done(&d);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(stat(disk, &before), 0);
+
+	assert_null(plan_text(spec, &err));
+	assert_int_equal(err.kind, ERR_CORRUPT);
+	assert_int_equal(vm_info_get(&name, &info, &err), -1);
+	assert_int_equal(err.kind, ERR_CORRUPT);
+	assert_int_equal(up(spec, &started, &err), -1);
+	assert_int_equal(err.kind, ERR_CORRUPT);
+	assert_non_null(strstr(err.msg, "holds a disk, disk.qcow2, and no state.json"));
+	assert_non_null(strstr(err.msg, "croft destroy lost/lost"));
+	assert_int_equal(stat(disk, &now), 0);
+	assert_true(now.st_ino == before.st_ino);
+
+	/* With the state back all is well; a further disk does not replace what is there either. */
+	assert_int_equal(file_put(path, saved, strlen(saved), 0600, &err), 0);
+	assert_int_equal(up(spec, &started, &err), 0);
+	assert_int_equal(vm_down(&name, 10000, false, &rep, &err), 0);
+	assert_int_equal(file_put(stray, "mine", 4, 0600, &err), 0);
+	auto_spec struct spec *more = spec_of(h, "lost", "5MiB", "disks: [ { size: 1MiB } ]\n");
+	assert_null(plan_text(more, &err));
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_int_equal(up(more, &started, &err), -1);
+	assert_non_null(strstr(err.msg, "disk1.qcow2' is there, and this VM did not make it"));
+	assert_int_equal(stat(stray, &now), 0);
+	assert_int_equal(now.st_size, 4);
+
+	/* Killed while it made that disk: the journal says that it is nobody's. */
+	struct journal cut = {.step = "disk", .was = STEP_CHANGE, .disks = "disk1.qcow2 "};
+	home_vmdir(h, "lost", "lost", false, &d);
+	assert_int_equal(journal_write(&d, &cut, &err), 0);
+	vmdir_done(&d);
+	assert_int_equal(up(more, &started, &err), 0);
+	assert_int_equal(vm_down(&name, 10000, false, &rep, &err), 0);
+
+	assert_int_equal(unlink(path), 0);
+	must_destroy("lost");
+	assert_false(has_file(h, "lost", "disk.qcow2"));
+}
+
+/* A failed first `up` leaves alone what it did not make. */
+static void failure_beside_other_files(void **state)
+{
+	struct home *h = *state;
+	auto_spec struct spec *spec = spec_of(h, "beside", "5MiB", "");
+	struct err err = {0};
+	struct vmdir d;
+	bool started;
+
+	home_vmdir(h, "beside", "beside", true, &d);
+	auto_free char *path = vmdir_file(&d, "notes.txt");
+	vmdir_done(&d);
+	assert_int_equal(file_put(path, "x", 1, 0600, &err), 0);
+	setenv("CROFT_TEST_VMM", "die", 1);
+	assert_int_equal(up(spec, &started, &err), -1);
+	unsetenv("CROFT_TEST_VMM");
+	assert_true(has_file(h, "beside", "notes.txt"));
+	assert_false(has_file(h, "beside", "disk.qcow2"));
+	must_up(h, "beside", "5MiB", "");
+	must_destroy("beside");
+}
+
 static int remove_image(struct store *store, const char *path, struct err *err)
 {
 	struct image_list list;
@@ -881,6 +964,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(crash_and_recovery),
 		cmocka_unit_test(down_with_and_without_force),
 		cmocka_unit_test(damaged_state),
+		cmocka_unit_test(disk_without_state),
+		cmocka_unit_test(failure_beside_other_files),
 		cmocka_unit_test(image_of_a_vm),
 		cmocka_unit_test(seeds),
 		cmocka_unit_test(killed_at_any_moment),
