@@ -17,15 +17,25 @@ static const struct option_def options[] = {
 static int confirm(const struct vm_name *name, struct err *err)
 {
 	struct vm_info info = {0};
+	struct err why = {0};
 	char answer[64];
 
-	if (!isatty(STDIN_FILENO))
+	/* A VM whose state is damaged can be destroyed; one that is not there cannot. */
+	if (vm_info_get(name, &info, &why) < 0 && why.kind == ERR_NOT_FOUND) {
+		*err = why;
+		return -1;
+	}
+	if (!isatty(STDIN_FILENO)) {
+		vm_info_done(&info);
 		return err_set(err, ERR_USAGE, "destroy deletes the disks of '%s'; say --yes to mean it",
 			       name->vm);
-	if (vm_info_get(name, &info, err) < 0)
-		return -1;
-	fprintf(stderr, "This deletes '%s' (%s) with its disks in %s.\nType its name to go on: ", name->vm,
-		vm_phase_name(info.phase), info.dir);
+	}
+	if (why.kind != ERR_NONE)
+		fprintf(stderr, "%s\nThis deletes '%s' with its disks", why.msg, name->vm);
+	else
+		fprintf(stderr, "This deletes '%s' (%s) with its disks in %s", name->vm,
+			vm_phase_name(info.phase), info.dir);
+	fputs(".\nType its name to go on: ", stderr);
 	vm_info_done(&info);
 	if (!fgets(answer, sizeof(answer), stdin))
 		answer[0] = '\0';

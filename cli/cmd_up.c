@@ -110,7 +110,8 @@ const struct command cmd_up = {
 	.details =
 		"Fetches and checks the image, makes the disk and the seed, sets up the network and starts\n"
 		"the VM; does only what is missing, so a second 'up' does nothing. What fails is undone, and\n"
-		"a report stays in the VM's directory.\n\n"
+		"a report stays in the VM's directory. A VM belongs to the spec that it was made from: another\n"
+		"one that gives the same name is refused, unless the first is gone.\n\n"
 		"With --wait, returns when the VM is ready: each rung (vmm, kernel, userspace, network, ssh,\n"
 		"cloud-init) is shown with its evidence. Exit code 8 after the timeout: the VM still runs;\n"
 		"9 when cloud-init reported errors: the VM is usable; 7 when the VM ended.\n",

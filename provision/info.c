@@ -189,12 +189,36 @@ static int set_name(struct vm_name *out, const char *project, const char *vm, st
 	return 0;
 }
 
+/* What is known of a VM; false: nothing. Release with state_done. */
+static bool load_state(const struct vm_name *name, struct vm_state *out)
+{
+	struct croft_dirs dirs;
+	struct vmdir dir;
+	bool there;
+
+	if (croft_dirs_get(&dirs, NULL) < 0)
+		return false;
+	vmdir_init(&dir, &dirs, name);
+	there = state_load(&dir, out, NULL) == 0;
+	vmdir_done(&dir);
+	croft_dirs_done(&dirs);
+	return there;
+}
+
 static int from_spec(const struct spec *spec, const char *name, struct vm_name *out,
 		     struct err *err)
 {
 	const struct spec_vm *vm = spec_vm_find(spec, name, err);
+	struct vm_state state;
+	int rc;
 
-	return vm ? set_name(out, spec->project, vm->name, err) : -1;
+	if (!vm || set_name(out, spec->project, vm->name, err) < 0)
+		return -1;
+	if (!load_state(out, &state))
+		return 0; /* who needs one says so */
+	rc = state_check_spec(&state, out, spec->path, err);
+	state_done(&state);
+	return rc;
 }
 
 /* The VM that was last made from this file: for when the file can no longer be read as a spec. */
@@ -207,21 +231,14 @@ static bool from_spec_path(const char *path, struct vm_name *out)
 	if (vm_list(&list, &n, NULL) < 0)
 		n = 0;
 	for (size_t i = 0; i < n && !found; i++) {
-		struct croft_dirs dirs;
 		struct vm_state state;
-		struct vmdir dir;
 
-		if (croft_dirs_get(&dirs, NULL) < 0)
-			break;
-		vmdir_init(&dir, &dirs, &list[i]);
-		if (state_load(&dir, &state, NULL) == 0) {
-			found = state.spec_path && !strcmp(state.spec_path, path);
-			state_done(&state);
-		}
+		if (!load_state(&list[i], &state))
+			continue;
+		found = state.spec_path && !strcmp(state.spec_path, path);
+		state_done(&state);
 		if (found)
 			*out = list[i];
-		vmdir_done(&dir);
-		croft_dirs_done(&dirs);
 	}
 	free(list);
 	return found;

@@ -4,7 +4,9 @@
  */
 #include "provision/state.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -187,6 +189,26 @@ void state_init(struct vm_state *s, const struct vm_name *name)
 	*s = (struct vm_state){0};
 	uuid_of(name, s->uuid);
 	strftime(s->created, sizeof(s->created), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+}
+
+int state_check_spec(const struct vm_state *s, const struct vm_name *name, const char *spec_path,
+		     struct err *err)
+{
+	struct stat from, this;
+
+	if (!s->spec_path || !strcmp(s->spec_path, spec_path))
+		return 0;
+	if (stat(s->spec_path, &from) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+	} else if (stat(spec_path, &this) == 0 && from.st_ino == this.st_ino &&
+		   from.st_dev == this.st_dev) {
+		return 0;
+	}
+	return err_set(err, ERR_CONFLICT,
+		       "%s: the VM '%s/%s' was made from '%s': give this one another `name:` (to "
+		       "mean the other, write %s/%s)",
+		       spec_path, name->project, name->vm, s->spec_path, name->project, name->vm);
 }
 
 static void read_boot_id(char *out, size_t n)

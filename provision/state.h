@@ -96,6 +96,13 @@ void state_done(struct vm_state *);
  */
 void state_init(struct vm_state *, const struct vm_name *);
 
+/*
+ * ERR_CONFLICT when the VM was made from another spec, which is still there: two directories of one
+ * name, say. A spec that was moved is no other one.
+ */
+int state_check_spec(const struct vm_state *, const struct vm_name *, const char *spec_path,
+		     struct err *err);
+
 /* The VMM that the state names is alive. */
 bool state_alive(const struct vm_state *);
 /* The host has not been restarted since the VMM was started. */

@@ -140,7 +140,9 @@ int vm_seed(const struct spec *spec, const struct spec_vm *vm, struct seed *out,
 	vmdir_init(&dir, &dirs, &name);
 	if (state_load(&dir, &state, NULL) < 0)
 		state_init(&state, &name);
-	rc = render(vm, &dir, state.uuid, out, err);
+	rc = state_check_spec(&state, &name, spec->path, err);
+	if (rc == 0)
+		rc = render(vm, &dir, state.uuid, out, err);
 	state_done(&state);
 	vmdir_done(&dir);
 	croft_dirs_done(&dirs);

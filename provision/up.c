@@ -104,7 +104,7 @@ static int load_or_init(struct run *run, struct err *err)
 	struct err why = {0};
 
 	if (state_load(&run->dir, &run->state, &why) == 0)
-		return 0;
+		return state_check_spec(&run->state, &run->dir.name, run->spec->path, err);
 	if (why.kind != ERR_NOT_FOUND) {
 		if (err)
 			*err = why;

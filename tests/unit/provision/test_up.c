@@ -714,6 +714,47 @@ static void disk_without_state(void **state)
 	assert_false(has_file(h, "lost", "disk.qcow2"));
 }
 
+/* Two directories of one name are two specs: the second does not get at the VM of the first. */
+static void somebody_elses_spec(void **state)
+{
+	struct home *h = *state;
+	auto_spec struct spec *spec = spec_of(h, "twin", "5MiB", "");
+	auto_buf struct buf text = BUF_INIT(65536);
+	auto_free char *path = NULL, *link = path_join(h->path, "same"), *linked = NULL;
+	auto_free char *dir = path_join(h->path, "twin"), *moved = path_join(h->path, "moved");
+	struct seed seed = {0};
+	struct err err = {0};
+	struct vm_name name;
+	bool started;
+
+	must_up(h, "twin", "5MiB", "");
+	assert_int_equal(file_read(spec->path, &text, &err), 0);
+	path = home_file(h, "elsewhere/croft.yaml", buf_str(&text));
+	auto_spec struct spec *other = spec_load(path, &err);
+	assert_non_null(other);
+
+	assert_int_equal(up(other, &started, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_non_null(strstr(err.msg, spec->path));
+	assert_non_null(strstr(err.msg, "another `name:`"));
+	assert_null(plan_text(other, &err));
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_int_equal(vm_seed(other, &other->vms[0], &seed, &err), -1);
+	assert_int_equal(vm_resolve(NULL, path, &name, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_int_equal(vm_resolve("twin", path, &name, &err), -1);
+	assert_int_equal(vm_resolve("twin/twin", path, &name, &err), 0);
+	assert_int_equal(vm_resolve(NULL, spec->path, &name, &err), 0);
+
+	/* The same file by another way, and one that was moved, are no other spec. */
+	assert_int_equal(symlink("twin", link), 0);
+	linked = path_join(link, "croft.yaml");
+	assert_int_equal(vm_resolve(NULL, linked, &name, &err), 0);
+	assert_int_equal(rename(dir, moved), 0);
+	assert_int_equal(vm_resolve(NULL, path, &name, &err), 0);
+	must_destroy("twin");
+}
+
 /* A failed first `up` leaves alone what it did not make. */
 static void failure_beside_other_files(void **state)
 {
@@ -966,6 +1007,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(damaged_state),
 		cmocka_unit_test(disk_without_state),
 		cmocka_unit_test(failure_beside_other_files),
+		cmocka_unit_test(somebody_elses_spec),
 		cmocka_unit_test(image_of_a_vm),
 		cmocka_unit_test(seeds),
 		cmocka_unit_test(killed_at_any_moment),
