@@ -129,13 +129,18 @@ static void see(struct console *c, enum console_fact fact, const char *line, boo
 		uptime_of(line, s);
 }
 
+static void forget_facts(struct console *c)
+{
+	memset(c->facts, 0, sizeof(c->facts));
+	c->naddresses = 0;
+}
+
 static void reboot(struct console *c)
 {
 	if (!c->facts[CONSOLE_KERNEL].seen)
 		return;
 	c->reboots++;
-	memset(c->facts, 0, sizeof(c->facts));
-	c->naddresses = 0;
+	forget_facts(c);
 }
 
 static void match(struct console *c, const char *line, bool unfinished)
@@ -253,6 +258,13 @@ void console_feed(struct console *c, const char *data, size_t n)
 	}
 	clean_copy(clean, sizeof(clean), c->line, c->len);
 	match(c, clean, true);
+}
+
+void console_forget(struct console *c)
+{
+	forget_facts(c);
+	c->reboots = 0;
+	c->len = 0;
 }
 
 char *console_tail(const struct console *c)

@@ -55,6 +55,8 @@ struct console {
 
 /* A zeroed structure is a fresh parser. */
 void console_feed(struct console *, const char *data, size_t n);
+/* Forgets what was seen of a boot, not the tail: that one is for people. */
+void console_forget(struct console *);
 /* The tail as text, oldest line first, the unfinished one last. The caller frees. */
 char *console_tail(const struct console *);
 

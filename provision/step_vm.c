@@ -53,12 +53,16 @@ static int open_file(const struct run *run, const char *path, int flags, struct 
 	return out->fd < 0 ? err_sys(err, ERR_HOST, "cannot open '%s'", full) : 0;
 }
 
-/* A log of this start; the one before stays as NAME.1. */
-static int open_log(const struct run *run, const char *name, struct vmm_file *out, struct err *err)
+/* The log of the start before stays as NAME.1, and nobody takes it for one of this start. */
+static void put_aside(const struct run *run, const char *name)
 {
 	auto_free char *path = vmdir_file(&run->dir, name), *old = xasprintf("%s.1", path);
 
 	rename(path, old);
+}
+
+static int open_log(const struct run *run, const char *name, struct vmm_file *out, struct err *err)
+{
 	return open_file(run, name, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, out, err);
 }
 
@@ -128,6 +132,8 @@ static void put_nics(struct run *run, struct vmm_config *c)
 
 static int put_host_files(const struct run *run, struct vmm_config *c, struct err *err)
 {
+	put_aside(run, "console.log");
+	put_aside(run, "vmm.log");
 	if (run->vm->console_log && open_log(run, "console.log", &c->console_log, err) < 0)
 		return -1;
 	c->console_log_max = CONSOLE_LOG_MAX;

@@ -35,7 +35,7 @@ enum {
 /* --- ladder.json ------------------------------------------------------------------------------ */
 
 struct ladder_file {
-	uint64_t started_ms, resets;
+	uint64_t started_ms, resets, skip, kernels, began;
 	char address[64];
 	struct rung_file {
 		bool reached;
@@ -59,6 +59,9 @@ static const struct record_class rung_class = {
 static const struct record_field ladder_fields[] = {
 	RECORD_ROW(struct ladder_file, started_ms, "started_ms", RECORD_NUMBER),
 	RECORD_ROW(struct ladder_file, resets, "resets", RECORD_NUMBER),
+	RECORD_ROW(struct ladder_file, skip, "console.skip", RECORD_NUMBER),
+	RECORD_ROW(struct ladder_file, kernels, "console.kernels", RECORD_NUMBER),
+	RECORD_ROW(struct ladder_file, began, "console.began", RECORD_NUMBER),
 	RECORD_ROW(struct ladder_file, address, "address", RECORD_TEXT),
 	RECORD_ROW_LIST(struct ladder_file, rungs, nrungs, "rungs", &rung_class),
 	RECORD_ROW(struct ladder_file, failed, "cloud_init.failed", RECORD_FLAG),
@@ -80,6 +83,9 @@ static void recall(struct watch *w)
 	    f.started_ms != w->state.vmm.started_ms)
 		return;
 	w->resets = f.resets;
+	w->skip = f.skip;
+	w->kernels = f.kernels;
+	w->began = f.began;
 	w->asked_cloud_init = f.asked;
 	if (!w->address[0])
 		snprintf(w->address, sizeof(w->address), "%s", f.address);
@@ -99,6 +105,9 @@ static void remember(struct watch *w)
 	struct ladder_file f = {
 		.started_ms = w->state.vmm.started_ms,
 		.resets = w->resets,
+		.skip = w->skip,
+		.kernels = w->kernels,
+		.began = w->began,
 		.nrungs = RUNGS,
 		.failed = w->ladder.cloud_init_failed,
 		.asked = w->asked_cloud_init,
@@ -236,10 +245,6 @@ static void look_at_vmm(struct watch *w)
 {
 	w->alive = process_alive(&w->process);
 	w->has_status = w->alive && vmm_client_status(w->dir.socket, &w->status, NULL) == 0;
-	if (w->has_status && w->status.resets != w->resets) {
-		w->resets = w->status.resets;
-		forget_boot(w);
-	}
 	if (w->has_status)
 		reach(w, RUNG_VMM, 0, "control socket: %s, pid %" PRId64,
 		      vmm_state_name(w->status.state), w->status.pid);
@@ -249,18 +254,24 @@ static void look_at_vmm(struct watch *w)
 
 /* --- the console ------------------------------------------------------------------------------ */
 
+/* The log of this start, or the console itself; from where what is still of interest begins. */
 static void open_console(struct watch *w)
 {
 	auto_free char *path = vmdir_file(&w->dir, "console.log");
+	uint64_t replay = REPLAY_BYTES;
 
 	w->console_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (w->console_fd >= 0)
+	if (w->console_fd >= 0) {
+		lseek(w->console_fd, (off_t)w->skip, SEEK_SET);
 		return;
-	w->console_fd = vmm_client_console(w->dir.socket, REPLAY_BYTES, true, NULL);
+	}
+	if (w->has_status && w->status.console_bytes >= w->skip)
+		replay = min_u64(replay, w->status.console_bytes - w->skip);
+	w->console_fd = vmm_client_console(w->dir.socket, replay, true, NULL);
 	w->attached = w->console_fd >= 0;
 }
 
-static void read_console(struct watch *w)
+static void take_console(struct watch *w)
 {
 	char block[16384];
 	ssize_t n;
@@ -273,6 +284,45 @@ static void read_console(struct watch *w)
 		if (n <= 0)
 			break;
 		console_feed(&w->console, block, (size_t)n);
+	}
+}
+
+/*
+ * The guest was reset. What is on the console by now is of the present boot when every boot since
+ * the last look said its kernel's first line (`fresh` were said). Otherwise nobody can tell the end
+ * of the old boot from the beginning of the new one, and all of it is left out, by this look and by
+ * later ones.
+ */
+static void begin_boot(struct watch *w, uint64_t fresh)
+{
+	uint64_t boots = w->status.resets - w->resets + (w->kernels == w->began);
+
+	w->resets = w->status.resets;
+	w->kernels += fresh;
+	w->began = w->kernels - 1;
+	if (fresh < boots) {
+		w->skip = w->status.console_bytes;
+		w->kernels = w->began = 0;
+		console_forget(&w->console);
+	}
+	forget_boot(w);
+}
+
+static void read_console(struct watch *w)
+{
+	uint64_t kernels, fresh;
+
+	take_console(w);
+	kernels = w->console.facts[CONSOLE_KERNEL].seen ? w->console.reboots + 1 : 0;
+	fresh = kernels > w->kernels ? kernels - w->kernels : 0;
+	if (w->has_status && w->status.resets != w->resets) {
+		begin_boot(w, fresh);
+	} else if (fresh) {
+		/* A second kernel in a boot, and no reset: kexec. */
+		if (w->kernels > w->began)
+			forget_boot(w);
+		w->kernels = kernels;
+		w->changed = true;
 	}
 	reach_by_console(w, RUNG_KERNEL, CONSOLE_KERNEL);
 	reach_by_console(w, RUNG_USERSPACE, CONSOLE_USERSPACE);

@@ -22,7 +22,10 @@ struct watch {
 
 	struct vmm_status status;
 	bool has_status;
-	uint64_t resets; /* the ladder is of the boot after this many */
+	uint64_t resets;  /* the ladder is of the boot after this many */
+	uint64_t skip;	  /* the console's first bytes, which tell nothing of the present boot */
+	uint64_t kernels; /* whose first line was seen behind them */
+	uint64_t began;	  /* how many of these were of earlier boots */
 
 	struct console console;
 	int console_fd; /* console.log, or an attached console when there is no log */

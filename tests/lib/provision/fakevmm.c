@@ -107,8 +107,29 @@ static void end(const struct vmm_config *c, const char *reason)
 	exit(0);
 }
 
+static void put_console(const struct vmm_config *c)
+{
+	const char *path = getenv("CROFT_TEST_CONSOLE");
+	auto_buf struct buf text = BUF_INIT(1 << 20);
+
+	if (path && c->console_log.fd >= 0 && file_read(path, &text, NULL) == 0)
+		write_all(c->console_log.fd, text.data, text.len);
+}
+
+/* What there is in the log by now, whoever wrote it. */
+static unsigned long long console_bytes(const struct vmm_config *c)
+{
+	struct stat st;
+
+	return c->console_log.fd >= 0 && fstat(c->console_log.fd, &st) == 0
+		       ? (unsigned long long)st.st_size
+		       : 0;
+}
+
 static void serve(const struct vmm_config *c, uint64_t start_ms)
 {
+	unsigned resets = 0;
+
 	for (;;) {
 		struct pollfd p = {.fd = c->control.fd, .events = POLLIN};
 		auto_free char *answer = NULL;
@@ -125,28 +146,22 @@ static void serve(const struct vmm_config *c, uint64_t start_ms)
 			answer = xasprintf(
 				"{\"ok\":true,\"status\":{\"state\":\"running\",\"name\":\"%s\","
 				"\"pid\":%d,\"cpus\":%u,\"memory\":%llu,\"uptime_ms\":%llu,"
-				"\"console_bytes\":0,\"resets\":0,\"exits_io\":0,\"exits_mmio\":0,"
+				"\"console_bytes\":%llu,\"resets\":%u,\"exits_io\":0,"
+				"\"exits_mmio\":0,"
 				"\"last_broken\":\"\"}}\n",
 				c->name, (int)getpid(), c->cpus, (unsigned long long)c->memory,
-				(unsigned long long)(now_ms() - start_ms));
+				(unsigned long long)(now_ms() - start_ms), console_bytes(c),
+				resets);
 		else
 			answer = xstrdup("{\"ok\":true}\n");
 		write_all(fd, answer, strlen(answer));
 		say("asked: %s", line);
+		resets += strstr(line, "\"reset\"") != NULL;
 		if (strstr(line, "\"kill\""))
 			end(c, "killed");
 		if (strstr(line, "\"shutdown\"") && strcmp(mood(), "stubborn"))
 			end(c, "poweroff");
 	}
-}
-
-static void put_console(const struct vmm_config *c)
-{
-	const char *path = getenv("CROFT_TEST_CONSOLE");
-	auto_buf struct buf text = BUF_INIT(1 << 20);
-
-	if (path && c->console_log.fd >= 0 && file_read(path, &text, NULL) == 0)
-		write_all(c->console_log.fd, text.data, text.len);
 }
 
 static void note_pid(void)

@@ -221,6 +221,100 @@ static void cloud_init_fails(void **state)
 	vm_destroy(&n, &quiet, NULL);
 }
 
+static enum rung look(const struct vm_name *n)
+{
+	struct err err = {0};
+	struct vm_info info;
+	enum rung r;
+
+	if (vm_info_get(n, &info, &err) < 0)
+		fail_msg("%s", err.msg);
+	r = info.ladder.current;
+	vm_info_done(&info);
+	return r;
+}
+
+/* The guest writes to its console: the log is all that there is of it here. */
+static void say(struct home *h, const struct vm_name *n, const char *text)
+{
+	struct vmdir d;
+
+	home_vmdir(h, n->project, n->vm, false, &d);
+	auto_free char *path = vmdir_file(&d, "console.log");
+	auto_close int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	assert_int_equal(write_all(fd, text, strlen(text)), 0);
+	vmdir_done(&d);
+}
+
+static void reset(const struct vm_name *n)
+{
+	struct err err = {0};
+	struct vm_info info;
+
+	assert_int_equal(vm_info_get(n, &info, &err), 0);
+	assert_int_equal(vmm_client_verb(info.socket, "reset", &err), 0);
+	vm_info_done(&info);
+}
+
+/* What was seen before a reset is no evidence after it, for this look and for all later ones. */
+static void a_reset_begins_anew(void **state)
+{
+	struct vm_name n = start(*state, "again", done_lines, "");
+	struct err err = {0};
+	struct watch w;
+
+	assert_int_equal(look(&n), RUNG_CLOUD_INIT);
+	assert_int_equal(watch_open(&n, &w, &err), 0);
+	watch_poll(&w, 0);
+	reset(&n);
+	watch_poll(&w, 0); /* a watch that has read the old boot */
+	assert_int_equal(w.ladder.current, RUNG_VMM);
+	assert_int_equal(look(&n), RUNG_VMM); /* and one that reads from the beginning */
+	say(*state, &n, "\r\n");
+	say(*state, &n, boot_lines);
+	watch_poll(&w, 0);
+	assert_int_equal(w.ladder.current, RUNG_USERSPACE);
+	watch_close(&w);
+	assert_int_equal(look(&n), RUNG_USERSPACE);
+
+	/* Nobody looked while it was reset: the kernel's line tells the boots apart. */
+	reset(&n);
+	say(*state, &n, done_lines);
+	assert_int_equal(look(&n), RUNG_CLOUD_INIT);
+	reset(&n);
+	assert_int_equal(look(&n), RUNG_VMM);
+	say(*state, &n, boot_lines);
+	assert_int_equal(look(&n), RUNG_USERSPACE);
+
+	/* A kernel that begins without a reset (kexec). */
+	say(*state, &n, "\r\n");
+	say(*state, &n, kernel_line);
+	assert_int_equal(look(&n), RUNG_KERNEL);
+	assert_int_equal(look(&n), RUNG_KERNEL);
+
+	/* With `quiet` there is no kernel's line: what comes after the first look counts. */
+	reset(&n);
+	say(*state, &n, "Welcome to Debian!\r\n");
+	assert_int_equal(look(&n), RUNG_VMM);
+	say(*state, &n, "Welcome to Debian!\r\n");
+	assert_int_equal(look(&n), RUNG_USERSPACE);
+	vm_destroy(&n, &quiet, NULL);
+}
+
+/* The log of the start before is none of a start without a log. */
+static void a_silent_start_after_a_logged_one(void **state)
+{
+	struct vm_name n = start(*state, "mute", done_lines, "");
+	struct err err = {0};
+
+	assert_int_equal(look(&n), RUNG_CLOUD_INIT);
+	assert_int_equal(vm_down(&n, 10000, false, &quiet, &err), 0);
+	start(*state, "mute", done_lines, "console: { log: false }\n");
+	assert_int_equal(look(&n), RUNG_VMM);
+	vm_destroy(&n, &quiet, NULL);
+}
+
 /* --- with a network --------------------------------------------------------------------------- */
 
 static const char static_net[] =
@@ -343,6 +437,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_guest_gives_up),
 		cmocka_unit_test(the_vmm_ends),
 		cmocka_unit_test(cloud_init_fails),
+		cmocka_unit_test(a_reset_begins_anew),
+		cmocka_unit_test(a_silent_start_after_a_logged_one),
 		cmocka_unit_test(the_network_says),
 		cmocka_unit_test(address_from_the_console),
 	};
