@@ -175,7 +175,7 @@ int dir_remove(const char *path, struct err *err)
 	return 0;
 }
 
-int file_lock(const char *path, uint64_t timeout_ms, void (*waiting)(void *ctx), void *ctx,
+int file_lock(const char *path, uint64_t timeout_ms, bool (*waiting)(void *ctx), void *ctx,
 	      struct err *err)
 {
 	uint64_t start = now_ms(), told = start;
@@ -192,7 +192,8 @@ int file_lock(const char *path, uint64_t timeout_ms, void (*waiting)(void *ctx),
 			return err_set(err, ERR_CONFLICT, "'%s' is locked by another croft command",
 				       path);
 		if (waiting && now - told >= 500) {
-			waiting(ctx);
+			if (!waiting(ctx))
+				return err_set(err, ERR_INTERRUPTED, "interrupted");
 			told = now;
 		}
 		nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);

@@ -42,9 +42,10 @@ int dir_remove(const char *path, struct err *err);
 /*
  * An exclusive flock on `path` (created when missing, mode 0600). Returns the descriptor whose close
  * releases it. Waits up to timeout_ms (0: does not wait); ERR_CONFLICT when somebody else holds it.
- * Every 500 ms of waiting calls waiting(ctx), if given, so that the wait can be shown.
+ * Every 500 ms of waiting calls waiting(ctx), if given, so that the wait can be shown; false ends it
+ * with ERR_INTERRUPTED.
  */
-int file_lock(const char *path, uint64_t timeout_ms, void (*waiting)(void *ctx), void *ctx,
+int file_lock(const char *path, uint64_t timeout_ms, bool (*waiting)(void *ctx), void *ctx,
 	      struct err *err);
 
 /* Whole transfers: 0, or -1 with errno set. A short file reads as EIO unless `got` takes the count. */

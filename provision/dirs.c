@@ -169,25 +169,32 @@ static int not_there(const struct vmdir *d, struct err *err)
 
 struct lock_wait {
 	const struct reporter *rep;
-	const char *vm;
+	const char *what, *last;
 	uint64_t since_ms;
 };
 
-static void lock_waiting(void *ctx)
+static bool lock_waiting(void *ctx)
 {
 	struct lock_wait *w = ctx;
 
-	if (w->rep && w->rep->waiting)
-		w->rep->waiting(w->rep->ctx, "for another croft command on this VM", w->vm,
-				now_ms() - w->since_ms);
+	if (w->rep->waiting)
+		w->rep->waiting(w->rep->ctx, w->what, w->last, now_ms() - w->since_ms);
+	return !w->rep->interrupted || !w->rep->interrupted(w->rep->ctx);
 }
 
 enum { LOCK_TIMEOUT_MS = 10 * 60 * 1000 };
 
+int reporter_lock(const struct reporter *rep, const char *path, const char *what, const char *last,
+		  struct err *err)
+{
+	struct lock_wait wait = {rep, what, last, now_ms()};
+
+	return file_lock(path, LOCK_TIMEOUT_MS, rep ? lock_waiting : NULL, &wait, err);
+}
+
 int vmdir_lock(struct vmdir *d, bool make, const struct reporter *rep, struct err *err)
 {
 	auto_free char *path = vmdir_file(d, "vm.lock");
-	struct lock_wait wait = {rep, d->name.vm, now_ms()};
 	struct stat held, named;
 
 	for (;;) {
@@ -197,7 +204,8 @@ int vmdir_lock(struct vmdir *d, bool make, const struct reporter *rep, struct er
 			return -1;
 		if (!make && access(d->path, F_OK) < 0)
 			return not_there(d, err);
-		fd = file_lock(path, LOCK_TIMEOUT_MS, lock_waiting, &wait, err);
+		fd = reporter_lock(rep, path, "for another croft command on this VM", d->name.vm,
+				   err);
 		if (fd < 0 && access(d->path, F_OK) < 0)
 			continue; /* removed just now by `croft destroy` */
 		if (fd < 0)
@@ -205,6 +213,9 @@ int vmdir_lock(struct vmdir *d, bool make, const struct reporter *rep, struct er
 		/* What we waited for may have been removed meanwhile: then it guards nothing. */
 		if (fstat(fd, &held) == 0 && stat(path, &named) == 0 &&
 		    held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
+			/* Ctrl-C while we waited: what the user gave up is not done after all. */
+			if (rep && rep->interrupted && rep->interrupted(rep->ctx))
+				return err_set(err, ERR_INTERRUPTED, "interrupted");
 			d->lock = take_fd(&fd);
 			return 0;
 		}

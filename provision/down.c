@@ -197,6 +197,8 @@ static int delete_directory(struct run *run, struct err *err)
 	auto_free char *doomed =
 		xasprintf("%s/.%s" DESTROYED "%d", project, run->dir.name.vm, (int)getpid());
 
+	if (run_interrupted(run))
+		return interrupted(err);
 	if (rename(run->dir.path, doomed) < 0)
 		return err_sys(err, ERR_HOST, "cannot remove '%s'", run->dir.path);
 	if (dir_remove(doomed, err) < 0)

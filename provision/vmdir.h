@@ -31,6 +31,13 @@ bool vmdir_has(const struct vmdir *, const char *name);
 int vmdir_lock(struct vmdir *, bool make, const struct reporter *, struct err *);
 
 /*
+ * file_lock with a wait that `rep` shows as `what` and `last`, and can interrupt. `rep` may be
+ * NULL.
+ */
+int reporter_lock(const struct reporter *, const char *path, const char *what, const char *last,
+		  struct err *);
+
+/*
  * Makes every file of the VM durable, at about the cost of one: writing is begun for all of them
  * before the first is waited for.
  */

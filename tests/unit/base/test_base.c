@@ -156,6 +156,12 @@ static void directories(void **state)
 	assert_int_equal(dir_make(inside, 0755, &err), -1); /* a file stands there */
 }
 
+static bool give_up(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
 static void locks_exclude(void **state)
 {
 	auto_free char *path = path_join(scratch, "lock");
@@ -166,6 +172,8 @@ static void locks_exclude(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(file_lock(path, 0, NULL, NULL, &err), -1);
 	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_int_equal(file_lock(path, 600000, give_up, NULL, &err), -1);
+	assert_int_equal(err.kind, ERR_INTERRUPTED);
 	close(fd);
 	fd = file_lock(path, 0, NULL, NULL, &err);
 	assert_true(fd >= 0);
