@@ -15,7 +15,7 @@ static const struct reporter silent = {0};
 
 void run_init(struct run *run, const struct reporter *rep)
 {
-	*run = (struct run){.rep = rep ? rep : &silent, .dir = {.lock = -1}};
+	*run = (struct run){.rep = rep ? rep : &silent, .dir = {.lock = -1}, .start_lock = -1};
 	for (unsigned i = 0; i < SPEC_MAX_NICS; i++)
 		run->taps[i] = -1;
 }
@@ -24,6 +24,7 @@ void run_done(struct run *run)
 {
 	for (unsigned i = 0; i < SPEC_MAX_NICS; i++)
 		auto_close_fn(&run->taps[i]);
+	auto_close_fn(&run->start_lock);
 	state_done(&run->state);
 	vmdir_done(&run->dir);
 	croft_dirs_done(&run->dirs);

@@ -26,6 +26,7 @@ struct run {
 
 	int taps[SPEC_MAX_NICS]; /* step_net for step_vm; -1: none. Closed with the run */
 	uint16_t mtus[SPEC_MAX_NICS];
+	int start_lock; /* of step_net, held to the end of the run; -1: none */
 };
 
 /* Steps work on the memory that `arg` points to: arg_size bytes, zeroed before check. */

@@ -82,8 +82,14 @@ static int check_clashes(const struct run *run, struct err *err)
 static int net_check(struct run *run, void *arg, enum step_state *out, struct err *err)
 {
 	(void)arg;
-	*out = run->running || !run->vm->nnics ? STEP_DONE : STEP_CREATE;
-	return *out == STEP_CREATE ? check_clashes(run, err) : 0;
+	*out = STEP_DONE;
+	if (run->running)
+		return 0;
+	if (run->vm->nnics)
+		*out = STEP_CREATE;
+	else if (run->state.nnics)
+		*out = STEP_CHANGE;
+	return check_clashes(run, err);
 }
 
 static void on_note(void *ctx, const char *text)
@@ -113,13 +119,42 @@ static int announce_bridges(struct run *run, struct err *err)
 	return n ? journal_write(&run->dir, &run->journal, err) : 0;
 }
 
+/* Bridges of the start before that the spec no longer names: `down` would not know of them. */
+static void release_unwanted(struct run *run, const char *lock)
+{
+	for (size_t i = 0; i < run->state.nnics; i++) {
+		const struct state_nic *old = &run->state.nics[i];
+		bool wanted = !old->bridge_is_ours;
+		struct err why = {0};
+
+		for (unsigned j = 0; j < run->vm->nnics; j++)
+			wanted |= !strcmp(run->vm->nics[j].bridge, old->bridge);
+		if (!wanted && hostnet_release(old->bridge, lock, &why) < 0)
+			run_note(run, "the bridge '%s' stays: %s", old->bridge, why.msg);
+	}
+}
+
+/*
+ * Two VMs that start at the same moment do not see each other run: so who starts one with NICs
+ * holds this lock from looking for clashes to the end of its run, when its VMM is on record.
+ */
+static int lock_starts(struct run *run, struct err *err)
+{
+	auto_free char *path = path_join(run->dirs.runtime, "start.lock");
+
+	run->start_lock = reporter_lock(run->rep, path, "for another VM to start", "", err);
+	return run->start_lock < 0 ? -1 : 0;
+}
+
 static int net_apply(struct run *run, void *arg, enum step_state was, struct err *err)
 {
 	auto_free char *lock = path_join(run->dirs.runtime, HOSTNET_LOCK);
 
 	(void)arg, (void)was;
-	if (dir_make(run->dirs.runtime, 0700, err) < 0 || announce_bridges(run, err) < 0)
+	if (dir_make(run->dirs.runtime, 0700, err) < 0 || lock_starts(run, err) < 0 ||
+	    check_clashes(run, err) < 0 || announce_bridges(run, err) < 0)
 		return -1;
+	release_unwanted(run, lock);
 	run->state.nnics = run->vm->nnics;
 	for (unsigned i = 0; i < run->vm->nnics; i++) {
 		const struct spec_nic *nic = &run->vm->nics[i];

@@ -67,7 +67,7 @@ static const struct up_options no_options = {0};
 
 void home_run(struct home *h, const char *project, const char *vm, struct run *out)
 {
-	*out = (struct run){.rep = &nobody, .options = &no_options};
+	*out = (struct run){.rep = &nobody, .options = &no_options, .start_lock = -1};
 	for (unsigned i = 0; i < SPEC_MAX_NICS; i++)
 		out->taps[i] = -1;
 	croft_dirs_get(&out->dirs, NULL);
@@ -80,6 +80,7 @@ void home_run(struct home *h, const char *project, const char *vm, struct run *o
 
 void home_run_done(struct run *run)
 {
+	auto_close_fn(&run->start_lock);
 	state_done(&run->state);
 	vmdir_done(&run->dir);
 	croft_dirs_done(&run->dirs);

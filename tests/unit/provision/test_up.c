@@ -459,6 +459,113 @@ static void clashes(void **state)
 	must_destroy("second");
 }
 
+/* Of several that start at once with one address, one gets it. */
+static void clashes_at_once(void **state)
+{
+	enum { N = 4 };
+	struct home *h = *state;
+	unsigned started = 0, refused = 0;
+	pid_t who[N];
+
+	if (!has_net)
+		skip();
+	for (unsigned i = 0; i < N; i++) {
+		auto_free char *text = xasprintf(
+			"version: 1\nname: race%u\nimage: { path: ../image.raw, format: raw }\n"
+			"disk: 5MiB\nboot: { mode: kernel, kernel: ../kernel }\n"
+			"networks: { lan: { bridge: crrace, create: true, address: 10.98.1.5/24 } "
+			"}\n",
+			i);
+		auto_free char *file = xasprintf("race%u/croft.yaml", i);
+		auto_free char *path = home_file(h, file, text);
+
+		who[i] = fork();
+		if (who[i] == 0) {
+			struct spec *spec = spec_load(path, NULL);
+			struct err err = {0};
+			bool made;
+
+			_exit(up(spec, &made, &err) == 0 ? 0 : err.kind == ERR_CONFLICT ? 1 : 2);
+		}
+	}
+	for (unsigned i = 0; i < N; i++) {
+		int status;
+
+		assert_int_equal(waitpid(who[i], &status, 0), who[i]);
+		started += status == 0;
+		refused += WIFEXITED(status) && WEXITSTATUS(status) == 1;
+	}
+	assert_int_equal(started, 1);
+	assert_int_equal(refused, N - 1);
+	for (unsigned i = 0; i < N; i++) {
+		auto_free char *name = xasprintf("race%u", i);
+
+		must_destroy(name);
+	}
+	assert_false(bridge_there("race"));
+}
+
+/* What the spec no longer names goes from the host and from the state, after a crash as well. */
+static void networks_that_change(void **state)
+{
+	struct home *h = *state;
+	struct vm_name name = name_of("moves");
+	struct err err = {0};
+	struct vm_state s;
+	bool started;
+
+	if (!has_net)
+		skip();
+	must_up(h, "moves", "5MiB", "");
+	assert_true(bridge_there("moves"));
+	kill(pid_of(h, "moves"), SIGKILL);
+	auto_spec struct spec *spec = spec_of(h, "moves", "5MiB", "");
+	spec->vms[0].nics[0].bridge = "crmoved";
+	while (up(spec, &started, &err) == 0 && !started)
+		; /* its end takes a moment */
+	assert_true(started);
+	assert_false(bridge_there("moves"));
+	assert_true(bridge_there("moved"));
+
+	assert_int_equal(vm_down(&name, 10000, false, &rep, &err), 0);
+	spec->vms[0].nnics = 0;
+	must_plan(spec, "~ net    none");
+	assert_int_equal(up(spec, &started, &err), 0);
+	s = state_of(h, "moves");
+	assert_int_equal(s.nnics, 0);
+	state_done(&s);
+	must_destroy("moves");
+	assert_false(bridge_there("moved"));
+}
+
+static bool stop_now(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+/* Ctrl-C while another command holds the VM: then nothing is done to it, not later either. */
+static void interrupted_in_the_queue(void **state)
+{
+	static const struct reporter impatient = {.interrupted = stop_now};
+	struct home *h = *state;
+	struct vm_name name = name_of("queue");
+	struct err err = {0};
+	struct vmdir d;
+
+	must_up(h, "queue", "5MiB", "");
+	home_vmdir(h, "queue", "queue", false, &d);
+	for (unsigned held = 0; held < 2; held++) {
+		if (held)
+			assert_int_equal(vmdir_lock(&d, false, NULL, &err), 0);
+		assert_int_equal(vm_destroy(&name, &impatient, &err), -1);
+		assert_int_equal(err.kind, ERR_INTERRUPTED);
+		assert_true(has_file(h, "queue", "disk.qcow2"));
+	}
+	vmdir_done(&d);
+	must_destroy("queue");
+}
+
 /* A disk that the spec no longer names stays, and that is said. */
 static void left_over_disk(void **state)
 {
@@ -998,6 +1105,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(plans),
 		cmocka_unit_test(refused_changes),
 		cmocka_unit_test(clashes),
+		cmocka_unit_test(clashes_at_once),
+		cmocka_unit_test(networks_that_change),
+		cmocka_unit_test(interrupted_in_the_queue),
 		cmocka_unit_test(left_over_disk),
 		cmocka_unit_test(disk_moves_up),
 		cmocka_unit_test(failures),
