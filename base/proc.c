@@ -51,6 +51,7 @@ static bool drain(int fd, struct buf *out)
 	return n > 0 || (n < 0 && errno == EINTR);
 }
 
+/* -1: the deadline, or EINTR: a signal that the caller handles, who wants an end of it. */
 static int collect(int out, int errout, uint64_t deadline_ms, struct proc_result *r)
 {
 	struct pollfd p[2] = {{.fd = out, .events = POLLIN}, {.fd = errout, .events = POLLIN}};
@@ -59,9 +60,11 @@ static int collect(int out, int errout, uint64_t deadline_ms, struct proc_result
 	while (p[0].fd >= 0 || p[1].fd >= 0) {
 		uint64_t now = now_ms();
 
-		if (now >= deadline_ms)
+		if (now >= deadline_ms) {
+			errno = ETIMEDOUT;
 			return -1;
-		if (poll(p, 2, (int)min_u64(deadline_ms - now, 1000)) < 0 && errno != EINTR)
+		}
+		if (poll(p, 2, (int)min_u64(deadline_ms - now, 1000)) < 0)
 			return -1;
 		for (int i = 0; i < 2; i++)
 			if (p[i].fd >= 0 && p[i].revents && !drain(p[i].fd, to[i]))
@@ -78,9 +81,14 @@ static int reap(pid_t pid, uint64_t deadline_ms, int *status)
 
 		if (got == pid)
 			return 0;
-		if ((got < 0 && errno != EINTR) || now_ms() >= deadline_ms)
+		if (got < 0 && errno != EINTR)
 			return -1;
-		nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+		if (now_ms() >= deadline_ms) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL) < 0)
+			return -1;
 	}
 }
 
@@ -110,9 +118,14 @@ int proc_run(const char *const argv[], uint64_t timeout_ms, struct proc_result *
 		goto done;
 	}
 	if (collect(out[0], errout[0], deadline, r) < 0 || reap(pid, deadline, &status) < 0) {
+		sys = errno;
 		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		err_set(err, ERR_TIMEOUT, "'%s' did not end within %" PRIu64 " s", argv[0],
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		if (sys == EINTR)
+			err_set(err, ERR_INTERRUPTED, "interrupted while '%s' ran", argv[0]);
+		else
+			err_set(err, ERR_TIMEOUT, "'%s' did not end within %" PRIu64 " s", argv[0],
 			timeout_ms / 1000);
 		goto done;
 	}

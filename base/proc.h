@@ -21,7 +21,8 @@ struct proc_result {
 /*
  * Runs argv (argv[0] through PATH, NULL-terminated) with stdin from /dev/null. Returns 0 when the
  * program ran to its end, whatever its exit code; -1 when it could not be started (ERR_HOST, the
- * message names the program) or ran longer than timeout_ms (ERR_TIMEOUT; it was killed).
+ * message names the program) or ran longer than timeout_ms (ERR_TIMEOUT; it was killed); the same when
+ * a signal came that the caller handles (ERR_INTERRUPTED).
  */
 int proc_run(const char *const argv[], uint64_t timeout_ms, struct proc_result *out,
 	     struct err *err);

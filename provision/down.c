@@ -16,7 +16,7 @@
 #include "provision/step.h"
 #include "vmm/client.h"
 
-enum { PRESS_AGAIN_MS = 20000, KILL_WAIT_MS = 10000 };
+enum { PRESS_AGAIN_MS = 20000, KILL_ANSWER_MS = 1000, KILL_WAIT_MS = 10000 };
 
 struct shutdown_wait {
 	struct run *run;
@@ -36,7 +36,7 @@ static bool shutdown_tick(void *ctx)
 	console_file_last(log, w->last, sizeof(w->last));
 	if (now - w->pressed_ms >= PRESS_AGAIN_MS) {
 		w->pressed_ms = now;
-		vmm_client_verb(w->run->dir.socket, "shutdown", NULL);
+		vmm_client_verb(w->run->dir.socket, "shutdown", VMM_CLIENT_LOOK_MS, NULL);
 	}
 	if (w->run->rep->waiting)
 		w->run->rep->waiting(w->run->rep->ctx, "for the guest to shut down", w->last,
@@ -49,23 +49,29 @@ static int press_and_wait(struct run *run, const struct process *p, uint64_t gra
 {
 	struct shutdown_wait w = {.run = run, .start_ms = now_ms(), .pressed_ms = now_ms()};
 	char grace[SIZE_TEXT];
+	uint64_t spent;
 	struct err why = {0};
 
-	if (vmm_client_verb(run->dir.socket, "shutdown", &why) < 0 && process_alive(p))
+	if (vmm_client_verb(run->dir.socket, "shutdown", min_u64(grace_ms, VMM_CLIENT_MS), &why) <
+		    0 &&
+	    why.kind != ERR_INTERRUPTED && process_alive(p))
 		run_note(run, "the power button did not work: %s", why.msg);
-	if (process_wait(p, grace_ms, shutdown_tick, &w))
+	spent = now_ms() - w.start_ms;
+	if (!run_interrupted(run) &&
+	    process_wait(p, grace_ms > spent ? grace_ms - spent : 0, shutdown_tick, &w))
 		return 0;
 	if (run_interrupted(run))
 		return interrupted(err);
 	return err_set(err, ERR_TIMEOUT,
-		       "%s did not shut down within %s%s%s (`croft down --force` ends it at once)",
+		       "%s did not shut down within %s%s%s (`croft down --force --grace 0s` "
+		       "ends it at once)",
 		       run->dir.name.vm, format_duration(grace_ms, grace, sizeof(grace)),
 		       w.last[0] ? "; its console says last: " : "", w.last);
 }
 
 static void end_now(struct run *run, const struct process *p)
 {
-	if (vmm_client_verb(run->dir.socket, "kill", NULL) == 0 &&
+	if (vmm_client_verb(run->dir.socket, "kill", KILL_ANSWER_MS, NULL) == 0 &&
 	    process_wait(p, KILL_WAIT_MS, NULL, NULL))
 		return;
 	process_kill(p);
@@ -164,7 +170,7 @@ static void end_unrecorded(struct run *run)
 	struct vmm_status status;
 	struct process p;
 
-	if (vmm_client_status(run->dir.socket, &status, NULL) < 0)
+	if (vmm_client_status(run->dir.socket, VMM_CLIENT_LOOK_MS, &status, NULL) < 0)
 		return;
 	p = (struct process){(pid_t)status.pid, proc_start_time((pid_t)status.pid)};
 	end_now(run, &p);

@@ -42,7 +42,7 @@ int rung_parse(const char *name, enum rung *out, struct err *err)
 	return near ? err_hint(err, "did you mean %s?", near) : -1;
 }
 
-enum { TICK_MS = 500, PROBE_MS = 1000 };
+enum { TICK_MS = 500, PROBE_MS = 1000, LAST_ASK_MS = 1000 };
 
 /* The lowest rung up to `rung` that is still missing, or RUNGS. */
 static enum rung missing(const struct ladder *l, enum rung rung)
@@ -63,17 +63,24 @@ static int ended(struct watch *w, struct err *err)
 		       w->console.last[0] ? "; its console says last: " : "", w->console.last);
 }
 
+/* `what` is missing; RUNGS: no rung, only what cloud-init makes of its work. */
 static int timed_out(const struct watch *w, enum rung what, uint64_t timeout_ms, struct err *err)
 {
 	const struct ladder *l = &w->ladder;
 	const struct console_seen *stuck = &w->console.facts[CONSOLE_STUCK];
 	char limit[SIZE_TEXT], at[SIZE_TEXT];
 
+	format_duration(timeout_ms, limit, sizeof(limit));
+	if (what == RUNGS)
+		return err_set(err, ERR_TIMEOUT,
+			       "%s runs and cloud-init finished, but its result could not be asked "
+			       "over ssh within %s (croft ssh %s -- cloud-init status --long)",
+			       w->dir.name.vm, limit, w->dir.name.vm);
 	err_set(err, ERR_TIMEOUT,
 		"%s runs, and '%s' was not reached within %s; the last rung is '%s', at %s "
 		"(%.100s)",
-		w->dir.name.vm, rung_name(what), format_duration(timeout_ms, limit, sizeof(limit)),
-		rung_name(l->current), format_duration(l->rungs[l->current].at_ms, at, sizeof(at)),
+		w->dir.name.vm, rung_name(what), limit, rung_name(l->current),
+		format_duration(l->rungs[l->current].at_ms, at, sizeof(at)),
 		l->rungs[l->current].evidence);
 	if (stuck->seen)
 		return err_hint(err, "the guest waits for a person: %.120s", stuck->line);
@@ -139,11 +146,11 @@ static void tell_reached(const struct watch *w, const struct reporter *rep, bool
 	}
 }
 
-static void ask_cloud_init(struct watch *w, const struct reporter *rep)
+static void ask_cloud_init(struct watch *w, const struct reporter *rep, uint64_t timeout_ms)
 {
 	bool knew = w->no_cloud_init;
 
-	watch_ask_cloud_init(w);
+	watch_ask_cloud_init(w, timeout_ms);
 	if (w->no_cloud_init && !knew && rep && rep->note)
 		rep->note(rep->ctx,
 			  "this image has no cloud-init: nothing in it looks at the seed");
@@ -164,8 +171,11 @@ int vm_wait(const struct vm_name *name, enum rung rung, uint64_t timeout_ms,
 		uint64_t spent = now_ms() - start;
 
 		watch_poll(&w, PROBE_MS);
+		/* The last look is at what is there, with a moment for an answer over ssh. */
+		spent = now_ms() - start;
 		if (rung == RUNG_CLOUD_INIT)
-			ask_cloud_init(&w, rep);
+			ask_cloud_init(&w, rep,
+				       timeout_ms > spent ? timeout_ms - spent : LAST_ASK_MS);
 		tell_reached(&w, rep, told);
 		rc = judge(&w, rung, err);
 		if (rc <= 0)
@@ -175,9 +185,7 @@ int vm_wait(const struct vm_name *name, enum rung rung, uint64_t timeout_ms,
 			break;
 		}
 		if (spent >= timeout_ms) {
-			enum rung what = missing(&w.ladder, rung);
-
-			rc = timed_out(&w, what == RUNGS ? rung : what, timeout_ms, err);
+			rc = timed_out(&w, missing(&w.ladder, rung), timeout_ms, err);
 			break;
 		}
 		tell_waiting(&w, rung, rep, spent);

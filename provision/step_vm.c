@@ -252,7 +252,8 @@ static bool vm_adopt(struct run *run, const struct journal *j)
 	struct vmm_status status;
 
 	while (process_alive(&p) && now_ms() - start < ADOPT_TIMEOUT_MS) {
-		if (vmm_client_status(run->dir.socket, &status, NULL) == 0 && status.pid == p.pid) {
+		if (vmm_client_status(run->dir.socket, VMM_CLIENT_LOOK_MS, &status, NULL) == 0 &&
+		    status.pid == p.pid) {
 			state_set_vmm(&run->state, p.pid);
 			run_note(run, "its VM runs: kept");
 			return true;

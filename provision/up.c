@@ -91,7 +91,7 @@ static bool find_running(struct run *run)
 
 	if (!state_alive(&run->state))
 		return false;
-	if (vmm_client_status(run->dir.socket, &status, NULL) == 0 &&
+	if (vmm_client_status(run->dir.socket, VMM_CLIENT_LOOK_MS, &status, NULL) == 0 &&
 	    (status.state == VMM_STOPPING || status.state == VMM_STOPPED))
 		return !process_wait(&p, 10000, keep_waiting, run);
 	if (status.state == VMM_PAUSED)

@@ -244,7 +244,8 @@ static void forget_boot(struct watch *w)
 static void look_at_vmm(struct watch *w)
 {
 	w->alive = process_alive(&w->process);
-	w->has_status = w->alive && vmm_client_status(w->dir.socket, &w->status, NULL) == 0;
+	w->has_status = w->alive &&
+			vmm_client_status(w->dir.socket, VMM_CLIENT_LOOK_MS, &w->status, NULL) == 0;
 	if (w->has_status)
 		reach(w, RUNG_VMM, 0, "control socket: %s, pid %" PRId64,
 		      vmm_state_name(w->status.state), w->status.pid);
@@ -472,7 +473,7 @@ static void take_cloud_init_status(struct watch *w, const char *text)
 		fail_cloud_init(w, st.error);
 }
 
-void watch_ask_cloud_init(struct watch *w)
+void watch_ask_cloud_init(struct watch *w, uint64_t timeout_ms)
 {
 	static const char *const cmd[] = {"cloud-init status --format json 2>/dev/null", NULL};
 	struct proc_result r;
@@ -482,7 +483,8 @@ void watch_ask_cloud_init(struct watch *w)
 	    w->asked_cloud_init || w->login_refused || now_ms() - w->asked_ms < ASK_EVERY_MS)
 		return;
 	argv = ssh_argv(&w->dir, &w->state, w->address, true, cmd);
-	if (proc_run((const char *const *)argv, ASK_TIMEOUT_MS, &r, NULL) == 0) {
+	if (proc_run((const char *const *)argv, min_u64(timeout_ms, ASK_TIMEOUT_MS), &r, NULL) ==
+	    0) {
 		/* A login fails before cloud-init put the keys there; after it, it stays so. */
 		if (r.exit_code == SSH_FAILED)
 			w->login_refused = w->ladder.rungs[RUNG_CLOUD_INIT].reached;

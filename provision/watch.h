@@ -49,7 +49,10 @@ void watch_close(struct watch *);
 
 /* One look. probe_ms: the longest that is waited for an answer from the network; 0: no probe. */
 void watch_poll(struct watch *, uint64_t probe_ms);
-/* Asks cloud-init over ssh, at most every few seconds, when ssh is reached. */
-void watch_ask_cloud_init(struct watch *);
+/*
+ * Asks cloud-init over ssh, at most every few seconds, when ssh is reached. Returns after
+ * timeout_ms at the latest, or when a signal comes that the caller handles.
+ */
+void watch_ask_cloud_init(struct watch *, uint64_t timeout_ms);
 
 #endif

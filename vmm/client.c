@@ -15,12 +15,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/num.h"
 #include "base/util.h"
 
-enum {
-	ANSWER_MAX = 64 << 10,
-	TIMEOUT_S = 30, /* a pause waits for devices to come to rest */
-};
+enum { ANSWER_MAX = 64 << 10 };
 
 static const char *const state_names[] = {"running", "paused", "stopping", "stopped"};
 
@@ -50,23 +48,33 @@ static int address(const char *path, struct sockaddr_un *sa, int *dir, struct er
 	return 0;
 }
 
-static int connect_to(const char *path, struct err *err)
+static int connect_to(const char *path, uint64_t timeout_ms, struct err *err)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir = -1;
-	const struct timeval limit = {.tv_sec = TIMEOUT_S};
+	const uint64_t ms = max_u64(timeout_ms, 1); /* 0 would be for ever, socket(7) */
+	const struct timeval limit = {.tv_sec = (time_t)(ms / 1000),
+				      .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 	struct sockaddr_un sa;
 
 	if (fd < 0)
 		return err_sys(err, ERR_FAILED, "socket");
 	if (address(path, &sa, &dir, err) < 0)
 		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return err_sys(err,
 			       errno == ENOENT || errno == ECONNREFUSED ? ERR_NOT_FOUND : ERR_FAILED,
 			       "nobody answers on '%s'", path);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	return take_fd(&fd);
+}
+
+/* By errno. A signal is somebody's wish to end the wait. */
+static int no_answer(struct err *err, const char *what)
+{
+	if (errno == EINTR)
+		return err_set(err, ERR_INTERRUPTED, "interrupted");
+	return err_sys(err, errno == EAGAIN ? ERR_TIMEOUT : ERR_FAILED, "%s", what);
 }
 
 static int send_request(int fd, json_t *request, struct err *err)
@@ -80,9 +88,9 @@ static int send_request(int fd, json_t *request, struct err *err)
 	for (size_t done = 0; done < line.len;) {
 		ssize_t n = send(fd, line.data + done, line.len - done, MSG_NOSIGNAL);
 
-		if (n < 0 && errno != EINTR)
-			return err_sys(err, ERR_FAILED, "the VMM does not take the request");
-		done += n > 0 ? (size_t)n : 0;
+		if (n < 0)
+			return no_answer(err, "the VMM does not take the request");
+		done += (size_t)n;
 	}
 	return 0;
 }
@@ -95,11 +103,8 @@ static int read_line(int fd, struct buf *line, struct err *err)
 	for (;;) {
 		ssize_t n = recv(fd, &c, 1, 0);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return err_sys(err, errno == EAGAIN ? ERR_TIMEOUT : ERR_FAILED,
-				       "the VMM does not answer");
+			return no_answer(err, "the VMM does not answer");
 		if (n == 0)
 			return err_set(err, ERR_VM, "the VMM hung up without an answer");
 		if (c == '\n')
@@ -152,9 +157,10 @@ static void text(const json_t *o, const char *key, char *out, size_t room)
 	snprintf(out, room, "%s", s ? s : "");
 }
 
-int vmm_client_status(const char *socket, struct vmm_status *out, struct err *err)
+int vmm_client_status(const char *socket, uint64_t timeout_ms, struct vmm_status *out,
+		      struct err *err)
 {
-	auto_close int fd = connect_to(socket, err);
+	auto_close int fd = connect_to(socket, timeout_ms, err);
 	json_t *answer = fd < 0 ? NULL : ask(fd, json_pack("{s:s}", "verb", "status"), err);
 	const json_t *s = json_object_get(answer, "status");
 	char state[16];
@@ -186,9 +192,9 @@ int vmm_client_status(const char *socket, struct vmm_status *out, struct err *er
 	return 0;
 }
 
-int vmm_client_verb(const char *socket, const char *verb, struct err *err)
+int vmm_client_verb(const char *socket, const char *verb, uint64_t timeout_ms, struct err *err)
 {
-	auto_close int fd = connect_to(socket, err);
+	auto_close int fd = connect_to(socket, timeout_ms, err);
 	json_t *answer = fd < 0 ? NULL : ask(fd, json_pack("{s:s}", "verb", verb), err);
 
 	if (!answer)
@@ -205,7 +211,7 @@ int vmm_client_console(const char *socket, uint64_t replay, bool read_only, stru
 int vmm_client_console_port(const char *socket, const char *port, uint64_t replay, bool read_only,
 			    struct err *err)
 {
-	auto_close int fd = connect_to(socket, err);
+	auto_close int fd = connect_to(socket, VMM_CLIENT_MS, err);
 	json_t *request = json_pack("{s:s, s:s, s:I, s:b}", "verb", "console", "port", port, "replay",
 				    (json_int_t)replay, "read_only", read_only);
 	const struct timeval none = {0};

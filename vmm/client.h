@@ -29,11 +29,17 @@ struct vmm_status {
 
 /*
  * Each call connects, asks, reads the answer and closes. `socket` may be longer than sun_path: the
- * client enters it through /proc/self/fd. ERR_NOT_FOUND: nobody listens; ERR_VM: the VMM refused.
+ * client enters it through /proc/self/fd. ERR_NOT_FOUND: nobody listens; ERR_VM: the VMM refused;
+ * ERR_TIMEOUT: it is silent for timeout_ms; ERR_INTERRUPTED: a signal came that the caller handles.
  */
-int vmm_client_status(const char *socket, struct vmm_status *, struct err *);
+int vmm_client_status(const char *socket, uint64_t timeout_ms, struct vmm_status *, struct err *);
 /* verb: "shutdown" (power button), "kill", "reset", "pause", "resume". */
-int vmm_client_verb(const char *socket, const char *verb, struct err *);
+int vmm_client_verb(const char *socket, const char *verb, uint64_t timeout_ms, struct err *);
+
+enum {
+	VMM_CLIENT_LOOK_MS = 2000, /* a status is answered at once, or the VMM hangs */
+	VMM_CLIENT_MS = 30000,	   /* a pause waits for devices to come to rest */
+};
 
 /*
  * Attaches to the serial console. The VMM first sends up to `replay` bytes of what was missed, then

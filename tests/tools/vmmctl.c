@@ -20,7 +20,7 @@ static int print_status(const char *socket, struct err *err)
 {
 	struct vmm_status s;
 
-	if (vmm_client_status(socket, &s, err) < 0)
+	if (vmm_client_status(socket, VMM_CLIENT_MS, &s, err) < 0)
 		return -1;
 	printf("state %s\nname %s\npid %" PRId64 "\ncpus %u\nmemory %" PRIu64 "\nuptime_ms %" PRIu64
 	       "\nconsole_bytes %" PRIu64 "\nresets %" PRIu64 "\nexits_io %" PRIu64 "\nexits_mmio %" PRIu64
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 		rc = console(argv[1], argc > 4 ? argv[4] : "ttyS0",
 			     argc > 3 ? strtoull(argv[3], NULL, 10) : 0, &err);
 	else
-		rc = vmm_client_verb(argv[1], argv[2], &err);
+		rc = vmm_client_verb(argv[1], argv[2], VMM_CLIENT_MS, &err);
 	if (rc < 0)
 		fprintf(stderr, "vmmctl: %s\n", err.msg);
 	return rc < 0;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -242,6 +243,27 @@ static void closed_descriptors_are_taken(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A signal that the caller handles ends the wait, and the program. */
+static void programs_can_be_interrupted(void **state)
+{
+	const char *slow[] = {"sleep", "3600", NULL};
+	struct sigaction sa = {.sa_handler = on_alarm};
+	struct proc_result r;
+	struct err err = {0};
+
+	(void)state;
+	sigaction(SIGALRM, &sa, NULL);
+	alarm(1);
+	assert_int_equal(proc_run(slow, 3600 * 1000, &r, &err), -1);
+	assert_int_equal(err.kind, ERR_INTERRUPTED);
+	signal(SIGALRM, SIG_DFL);
+}
+
 /* One that ended and was not waited for is still in the process table, and is no process. */
 static void a_zombie_does_not_run(void **state)
 {
@@ -343,6 +365,7 @@ int main(void)
 		cmocka_unit_test(paths),
 		cmocka_unit_test(programs_run_to_their_end),
 		cmocka_unit_test(closed_descriptors_are_taken),
+		cmocka_unit_test(programs_can_be_interrupted),
 		cmocka_unit_test(a_zombie_does_not_run),
 		cmocka_unit_test(misspelt_words),
 		cmocka_unit_test(names),

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
@@ -253,7 +254,7 @@ static void reset(const struct vm_name *n)
 	struct vm_info info;
 
 	assert_int_equal(vm_info_get(n, &info, &err), 0);
-	assert_int_equal(vmm_client_verb(info.socket, "reset", &err), 0);
+	assert_int_equal(vmm_client_verb(info.socket, "reset", VMM_CLIENT_MS, &err), 0);
 	vm_info_done(&info);
 }
 
@@ -391,6 +392,42 @@ static void the_network_says(void **state)
 	vm_destroy(&n, &quiet, NULL);
 }
 
+/* An ssh that hangs costs no more than the time limit, and what is missing is called by its name.
+ */
+static void ssh_hangs(void **state)
+{
+	struct home *h = *state;
+	auto_free char *bin = path_join(h->path, "bin"), *was = xstrdup(getenv("PATH"));
+	auto_free char *path = xasprintf("%s:%s", bin, was);
+	auto_free char *ssh = home_file(h, "bin/ssh", "#!/bin/sh\nexec sleep 3600\n");
+	struct err err = {0};
+	struct link_info lo;
+	struct vm_name n;
+	struct ladder l;
+	struct rtnl *r;
+	pid_t server;
+
+	if (!has_net)
+		skip();
+	assert_int_equal(chmod(ssh, 0700), 0);
+	r = rtnl_open(NULL);
+	assert_int_equal(rtnl_link_get(r, "lo", &lo, &err), 1);
+	rtnl_addr_add(r, lo.index, "10.99.2.5/32", NULL); /* may be there from the test before */
+	rtnl_close(r);
+	server = serve("10.99.2.5", "SSH-2.0-OpenSSH_9.2p1\r\n");
+	n = start(h, "hangs", done_lines, static_net);
+	setenv("PATH", path, 1);
+	assert_int_equal(vm_wait(&n, RUNG_CLOUD_INIT, 3000, &quiet, &l, &err), -1);
+	setenv("PATH", was, 1);
+	assert_int_equal(err.kind, ERR_TIMEOUT);
+	if (!strstr(err.msg, "cloud-init finished, but its result could not be asked over ssh"))
+		fail_msg("%s", err.msg);
+	ladder_done(&l);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	vm_destroy(&n, &quiet, NULL);
+}
+
 /* With DHCP the guest's own words tell the address: by the MAC that is ours, not by any other. */
 static void address_from_the_console(void **state)
 {
@@ -440,6 +477,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_reset_begins_anew),
 		cmocka_unit_test(a_silent_start_after_a_logged_one),
 		cmocka_unit_test(the_network_says),
+		cmocka_unit_test(ssh_hangs),
 		cmocka_unit_test(address_from_the_console),
 	};
 

@@ -713,7 +713,7 @@ static void down_with_and_without_force(void **state)
 	assert_int_equal(vm_down(&name, 300, false, &rep, &err), -1);
 	assert_int_equal(err.kind, ERR_TIMEOUT);
 	assert_non_null(strstr(err.msg, "did not shut down within 300ms"));
-	assert_non_null(strstr(err.msg, "--force"));
+	assert_non_null(strstr(err.msg, "`croft down --force --grace 0s`"));
 	log = text_of(h, "down", "vmm.log");
 	assert_non_null(strstr(log, "shutdown"));
 	assert_int_equal(vm_info_get(&name, &info, &err), 0);

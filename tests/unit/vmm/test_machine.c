@@ -120,7 +120,7 @@ static struct vmm_status status(void)
 	struct vmm_status s;
 	struct err err = {0};
 
-	if (vmm_client_status(control_path, &s, &err) < 0)
+	if (vmm_client_status(control_path, VMM_CLIENT_MS, &s, &err) < 0)
 		fail_msg("status: %s", err.msg);
 	return s;
 }
@@ -129,7 +129,7 @@ static void verb(const char *name)
 {
 	struct err err = {0};
 
-	if (vmm_client_verb(control_path, name, &err) < 0)
+	if (vmm_client_verb(control_path, name, VMM_CLIENT_MS, &err) < 0)
 		fail_msg("%s: %s", name, err.msg);
 }
 
@@ -403,11 +403,11 @@ static void drive_pause(struct run *r)
 		nap();
 	two = status();
 	assert_int_equal(one.console_bytes, two.console_bytes);
-	assert_int_equal(vmm_client_verb(control_path, "shutdown", NULL), -1);
+	assert_int_equal(vmm_client_verb(control_path, "shutdown", VMM_CLIENT_MS, NULL), -1);
 	verb("resume");
 	while (status().console_bytes < two.console_bytes + 100)
 		nap();
-	assert_int_equal(vmm_client_verb(control_path, "resume", NULL), -1);
+	assert_int_equal(vmm_client_verb(control_path, "resume", VMM_CLIENT_MS, NULL), -1);
 	verb("pause");
 	verb("kill"); /* from a pause, too */
 }
@@ -471,7 +471,7 @@ static void test_pause_and_resume(void **state)
 static void drive_button(struct run *r)
 {
 	(void)r;
-	while (vmm_client_verb(control_path, "shutdown", NULL) < 0)
+	while (vmm_client_verb(control_path, "shutdown", VMM_CLIENT_MS, NULL) < 0)
 		nap(); /* the guest does not listen yet */
 }
 
@@ -635,10 +635,10 @@ static void drive_status(struct run *r)
 	assert_string_equal(s.last_broken, "");
 	while (status().exits_io < 10)
 		nap();
-	assert_int_equal(vmm_client_verb(control_path, "shutdown", &err), -1);
+	assert_int_equal(vmm_client_verb(control_path, "shutdown", VMM_CLIENT_MS, &err), -1);
 	assert_int_equal(err.kind, ERR_CONFLICT);
 	assert_non_null(strstr(err.msg, "power button"));
-	assert_int_equal(vmm_client_verb(control_path, "dance", &err), -1);
+	assert_int_equal(vmm_client_verb(control_path, "dance", VMM_CLIENT_MS, &err), -1);
 	assert_non_null(strstr(err.msg, "dance"));
 	assert_int_equal(vmm_client_console_port(control_path, "hvc0", 0, true, &err), -1);
 	assert_non_null(strstr(err.msg, "no console 'hvc0'"));

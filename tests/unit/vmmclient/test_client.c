@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -77,7 +78,7 @@ static void test_status(void **state)
 	begin("{\"ok\":true,\"status\":{\"state\":\"paused\",\"name\":\"web\",\"pid\":42,\"cpus\":2,"
 	      "\"memory\":4294967296,\"uptime_ms\":5,\"console_bytes\":6,\"resets\":7,\"exits_io\":8,"
 	      "\"exits_mmio\":9,\"last_broken\":\"net0: x\",\"a later key\":1}}\n");
-	assert_int_equal(vmm_client_status(path, &s, NULL), 0);
+	assert_int_equal(vmm_client_status(path, VMM_CLIENT_MS, &s, NULL), 0);
 	end();
 	assert_string_equal(vmm.request, "{\"verb\":\"status\"}");
 	assert_int_equal(s.state, VMM_PAUSED);
@@ -99,18 +100,18 @@ static void test_verbs(void **state)
 
 	(void)state;
 	begin("{\"ok\":true}\n");
-	assert_int_equal(vmm_client_verb(path, "pause", NULL), 0);
+	assert_int_equal(vmm_client_verb(path, "pause", VMM_CLIENT_MS, NULL), 0);
 	end();
 	assert_string_equal(vmm.request, "{\"verb\":\"pause\"}");
 
 	begin("{\"ok\":false,\"kind\":\"conflict\",\"error\":\"the VM is paused\"}\n");
-	assert_int_equal(vmm_client_verb(path, "shutdown", &err), -1);
+	assert_int_equal(vmm_client_verb(path, "shutdown", VMM_CLIENT_MS, &err), -1);
 	end();
 	assert_int_equal(err.kind, ERR_CONFLICT);
 	assert_string_equal(err.msg, "the VM is paused");
 
 	begin("{\"ok\":false,\"kind\":\"failed\",\"error\":\"no\"}\n");
-	assert_int_equal(vmm_client_verb(path, "reset", &err), -1);
+	assert_int_equal(vmm_client_verb(path, "reset", VMM_CLIENT_MS, &err), -1);
 	end();
 	assert_int_equal(err.kind, ERR_VM);
 }
@@ -152,7 +153,7 @@ static void test_answers_that_make_no_sense(void **state)
 		struct err err = {0};
 
 		begin(answers[i]);
-		if (vmm_client_status(path, &s, &err) == 0)
+		if (vmm_client_status(path, VMM_CLIENT_MS, &s, &err) == 0)
 			fail_msg("accepted: %s", answers[i]);
 		end();
 		assert_int_not_equal(err.kind, ERR_NONE);
@@ -166,15 +167,44 @@ static void test_nobody(void **state)
 
 	(void)state;
 	unlink("s");
-	assert_int_equal(vmm_client_status(path, &s, &err), -1);
+	assert_int_equal(vmm_client_status(path, VMM_CLIENT_MS, &s, &err), -1);
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 	listen_at("s");
 	close(vmm.listener); /* the socket of a VMM that died */
-	assert_int_equal(vmm_client_status(path, &s, &err), -1);
+	assert_int_equal(vmm_client_status(path, VMM_CLIENT_MS, &s, &err), -1);
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 	assert_int_equal(vmm_client_console(path, 0, false, &err), -1);
-	assert_int_equal(vmm_client_verb("/nowhere/at/all", "kill", &err), -1);
+	assert_int_equal(vmm_client_verb("/nowhere/at/all", "kill", VMM_CLIENT_MS, &err), -1);
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A VMM that hangs: waited for as long as the caller likes, and until the user has enough of it. */
+static void test_silence(void **state)
+{
+	struct sigaction sa = {.sa_handler = on_alarm};
+	struct err err = {0};
+	struct vmm_status s;
+
+	(void)state;
+	listen_at("s");
+	assert_int_equal(vmm_client_status(path, 20, &s, &err), -1);
+	assert_int_equal(err.kind, ERR_TIMEOUT);
+	assert_int_equal(vmm_client_verb(path, "kill", 0, &err), -1);
+	assert_int_equal(err.kind, ERR_TIMEOUT);
+	close(vmm.listener);
+
+	listen_at("s");
+	sigaction(SIGALRM, &sa, NULL);
+	alarm(1);
+	assert_int_equal(vmm_client_verb(path, "pause", 600 * 1000, &err), -1);
+	assert_int_equal(err.kind, ERR_INTERRUPTED);
+	close(vmm.listener);
+	signal(SIGALRM, SIG_DFL);
 }
 
 static void test_a_long_path(void **state)
@@ -190,7 +220,7 @@ static void test_a_long_path(void **state)
 	assert_int_equal(chdir(".."), 0);
 	snprintf(path, sizeof(path), "%s/%s/s", directory, deep);
 	assert_true(strlen(path) > sizeof(((struct sockaddr_un *)0)->sun_path));
-	assert_int_equal(vmm_client_verb(path, "pause", NULL), 0);
+	assert_int_equal(vmm_client_verb(path, "pause", VMM_CLIENT_MS, NULL), 0);
 	end();
 	unlink(path);
 	rmdir(deep);
@@ -219,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_status),	  cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_console),	  cmocka_unit_test(test_answers_that_make_no_sense),
 		cmocka_unit_test(test_nobody),	  cmocka_unit_test(test_a_long_path),
+		cmocka_unit_test(test_silence),
 	};
 
 	return cmocka_run_group_tests_name("client", tests, group_setup, group_teardown);
