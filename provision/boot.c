@@ -266,6 +266,7 @@ static int extract_to(const char *dir, const char *before, struct blk *blk, cons
 				.has_initrd = e->ninitrd > 0};
 	auto_free char *json = path_join(dir, "boot.json");
 	auto_close int kernel = -1, initrd = -1;
+	struct kernel_facts facts;
 	int rc;
 
 	static_assert(sizeof(c.kernel_digest) > strlen("sha256:") + 64, "a digest fits");
@@ -274,6 +275,9 @@ static int extract_to(const char *dir, const char *before, struct blk *blk, cons
 	kernel = create_in(dir, "kernel", err);
 	if (kernel < 0 || extract_file(blk, in, e->kernel, kernel, KERNEL_MAX, err) < 0)
 		return -1;
+	/* Said here, by its name in the image, rather than by the VMM. */
+	if (kernel_facts_read(kernel, &facts, err) < 0)
+		return err_wrap(err, "the boot entry's kernel, %s", e->kernel);
 	if (c.has_initrd) {
 		initrd = create_in(dir, "initrd", err);
 		if (initrd < 0 || extract_initrds(blk, in, initrd, err) < 0)

@@ -265,6 +265,27 @@ static void one_time_entry(void **state)
 	stand_down(&s);
 }
 
+/* The boot entry names a file that is no kernel: said before a VMM is asked to start it. */
+static void no_kernel_in_the_image(void **state)
+{
+	struct home *h = *state;
+	auto_free char *image = NULL, *tree = path_join(h->path, "odd.tree");
+	struct stand s;
+
+	if (no_mke2fs())
+		skip();
+	free(make_fs(h, "odd", "vmlinuz-odd", ""));
+	shell("echo no kernel > %s/boot/vmlinuz-odd", tree);
+	image = path_join(h->path, "odd");
+	shell("PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext4 -d %s %s 8M >/dev/null 2>&1", tree,
+	      image);
+	stand_up(&s, h, "odd", image, "sha256:13");
+	assert_int_equal(choose(&s), -1);
+	if (!strstr(s.err.msg, "the boot entry's kernel, /boot/vmlinuz-odd: "))
+		fail_msg("%s", s.err.msg);
+	stand_down(&s);
+}
+
 static ino_t inode(int fd)
 {
 	struct stat st;
@@ -414,6 +435,7 @@ static void the_specs_wishes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_kernel_in_the_image),
 		cmocka_unit_test(over_a_life),
 		cmocka_unit_test(one_time_entry),
 		cmocka_unit_test(unpacked),
