@@ -187,10 +187,25 @@ static int check_left_over(struct run *run, struct err *err)
 	return 0;
 }
 
+/* Further disks that are files of the user's: there, and to be had as the spec wants them. */
+static int check_given(const struct run *run, struct err *err)
+{
+	for (unsigned i = 0; i < run->vm->ndisks; i++) {
+		const struct spec_disk *d = &run->vm->disks[i];
+
+		if (d->path && access(d->path, d->read_only ? R_OK : R_OK | W_OK) < 0)
+			return err_sys(err, ERR_HOST, "disk '%s': cannot open '%s'", d->name,
+				       d->path);
+	}
+	return 0;
+}
+
 static int disk_check(struct run *run, void *arg, enum step_state *out, struct err *err)
 {
 	struct disk_step *step = arg;
 
+	if (!run->running && check_given(run, err) < 0)
+		return -1;
 	gather(run, step);
 	if (check_left_over(run, err) < 0)
 		return -1;

@@ -5,6 +5,7 @@
  * from the first one. That is said, with the way out, and nothing is thrown away.
  */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -171,6 +172,22 @@ static struct store_progress progress_of(struct run *run)
 	};
 }
 
+/*
+ * The size of a local image that is not in the cache yet, so that a disk that is too small for it
+ * is found beforehand. What cannot be told here is told when it is copied.
+ */
+static void size_ahead(struct run *run)
+{
+	const struct spec_image *image = &run->vm->image;
+	auto_close int fd = image->path ? open(image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	struct blk_info info;
+
+	/* Without a word on its format, what looks like a raw image may be a compressed one. */
+	if (fd >= 0 && blk_probe(fd, &info, NULL) == 0 &&
+	    (image->has_format ? image->format == info.format : info.format != BLK_RAW))
+		run->state.image_size = info.virtual_size;
+}
+
 static int image_check(struct run *run, void *arg, enum step_state *out, struct err *err)
 {
 	struct store_progress progress = progress_of(run);
@@ -202,6 +219,8 @@ static int image_check(struct run *run, void *arg, enum step_state *out, struct 
 	*out = found ? STEP_DONE : STEP_CREATE;
 	if (found)
 		return check_trust(run, err);
+	if (!run->state.disk_size)
+		size_ahead(run);
 	/* What was proven of a VM's image is in its state. */
 	return run->state.disk_size ? 0 : source_ahead(&step->ask.want, &step->ahead, err);
 }
@@ -293,7 +312,7 @@ static void image_describe(const struct run *run, const void *arg, FILE *f)
 	char size[SIZE_TEXT];
 
 	fprintf(f, "%s", step->source ? step->source : "");
-	if (run->state.image_size)
+	if (run->state.image_path) /* it is in the cache; a size alone may be known ahead */
 		fprintf(f, " (%s, %s, %s)", run->state.image_format,
 			format_size(run->state.image_size, size, sizeof(size)),
 			run->state.image_trust);

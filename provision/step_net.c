@@ -79,6 +79,21 @@ static int check_clashes(const struct run *run, struct err *err)
 	return rc;
 }
 
+static struct hostnet_nic host_side(const struct run *run, unsigned i)
+{
+	const struct spec_nic *nic = &run->vm->nics[i];
+
+	return (struct hostnet_nic){
+		.project = run->dir.name.project,
+		.vm = run->dir.name.vm,
+		.index = i,
+		.bridge = nic->bridge,
+		.create = nic->create,
+		.host_address = nic->host_address,
+		.mac = nic->mac,
+	};
+}
+
 static int net_check(struct run *run, void *arg, enum step_state *out, struct err *err)
 {
 	(void)arg;
@@ -89,6 +104,12 @@ static int net_check(struct run *run, void *arg, enum step_state *out, struct er
 		*out = STEP_CREATE;
 	else if (run->state.nnics)
 		*out = STEP_CHANGE;
+	for (unsigned i = 0; i < run->vm->nnics; i++) {
+		struct hostnet_nic nic = host_side(run, i);
+
+		if (hostnet_check(&nic, err) < 0)
+			return err_wrap(err, "network '%s'", run->vm->nics[i].name);
+	}
 	return check_clashes(run, err);
 }
 
@@ -158,15 +179,7 @@ static int net_apply(struct run *run, void *arg, enum step_state was, struct err
 	run->state.nnics = run->vm->nnics;
 	for (unsigned i = 0; i < run->vm->nnics; i++) {
 		const struct spec_nic *nic = &run->vm->nics[i];
-		struct hostnet_nic want = {
-			.project = run->dir.name.project,
-			.vm = run->dir.name.vm,
-			.index = i,
-			.bridge = nic->bridge,
-			.create = nic->create,
-			.host_address = nic->host_address,
-			.mac = nic->mac,
-		};
+		struct hostnet_nic want = host_side(run, i);
 		struct hostnet_tap tap;
 
 		if (hostnet_attach(&want, lock, on_note, run, &tap, err) < 0)

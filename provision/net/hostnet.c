@@ -134,12 +134,12 @@ static int bridge_address(struct rtnl *r, const struct hostnet_nic *nic, const s
 	return has < 0 ? -1 : 0;
 }
 
-static int bridge_find(struct rtnl *r, const struct hostnet_nic *nic, struct link_info *out,
-		       bool *made, struct err *err)
+/* 1: it is there; 0: it is not, and croft may make it. */
+static int bridge_look(struct rtnl *r, const struct hostnet_nic *nic, struct link_info *out,
+		       struct err *err)
 {
 	int found = rtnl_link_get(r, nic->bridge, out, err);
 
-	*made = false;
 	if (found < 0)
 		return -1;
 	if (!found && !nic->create)
@@ -147,6 +147,28 @@ static int bridge_find(struct rtnl *r, const struct hostnet_nic *nic, struct lin
 			       "there is no bridge '%s' (make it: `sudo ip link add %s type bridge "
 			       "&& sudo ip link set %s up`; or let croft: `create: true`)",
 			       nic->bridge, nic->bridge, nic->bridge);
+	if (found && strcmp(out->kind, "bridge"))
+		return err_set(err, ERR_HOST, "'%s' is not a Linux bridge%s%s", nic->bridge,
+			       out->kind[0] ? " but of kind " : "", out->kind);
+	return found;
+}
+
+int hostnet_check(const struct hostnet_nic *nic, struct err *err)
+{
+	auto_rtnl struct rtnl *r = rtnl_open(err);
+	struct link_info bridge;
+
+	return !r || bridge_look(r, nic, &bridge, err) < 0 ? -1 : 0;
+}
+
+static int bridge_find(struct rtnl *r, const struct hostnet_nic *nic, struct link_info *out,
+		       bool *made, struct err *err)
+{
+	int found = bridge_look(r, nic, out, err);
+
+	*made = false;
+	if (found < 0)
+		return -1;
 	if (!found) {
 		if (bridge_make(r, nic, err) < 0 || rtnl_link_get(r, nic->bridge, out, err) < 1)
 			return err_wrap(err, "bridge '%s'", nic->bridge);
@@ -154,9 +176,6 @@ static int bridge_find(struct rtnl *r, const struct hostnet_nic *nic, struct lin
 		rtnl_link_set(r, &(struct link_change){.index = out->index, .alias = BRIDGE_ALIAS},
 			      NULL);
 	}
-	if (strcmp(out->kind, "bridge"))
-		return err_set(err, ERR_HOST, "'%s' is not a Linux bridge%s%s", nic->bridge,
-			       out->kind[0] ? " but of kind " : "", out->kind);
 	return 0;
 }
 

@@ -42,6 +42,9 @@ struct hostnet_tap {
  */
 void hostnet_tap_name(const struct hostnet_nic *, unsigned attempt, char out[16]);
 
+/* Whether the bridge is one, or croft may make it; touches nothing. */
+int hostnet_check(const struct hostnet_nic *, struct err *);
+
 /*
  * Bridge and tap. lock_path: a file of this user, locked while bridges are made and removed.
  * Missing rights are ERR_HOST, and the message says which, and the ways to get them. note(ctx,

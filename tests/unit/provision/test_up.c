@@ -325,6 +325,39 @@ static void must_plan(const struct spec *spec, const char *line)
 		fail_msg("no '%s' in: %s", line, text ? text : err.msg);
 }
 
+/* What `up` would fail with, and can be known before. */
+static void plans_that_fail(void **state)
+{
+	static const struct {
+		const char *disk, *more, *says;
+		enum err_kind kind;
+		bool net;
+	} cases[] = {
+		{"1MiB", "", "1.0MiB is smaller than the image, which has 3.0MiB", ERR_SPEC, false},
+		{"5MiB", "disks: [ nosuch.raw ]\n", "nosuch.raw", ERR_HOST, false},
+		{"5MiB", "networks: { lan: { bridge: nobr0 } }\n", "there is no bridge 'nobr0'",
+		 ERR_HOST, true},
+		{"5MiB", "networks: { lan: { bridge: lo } }\n", "'lo' is not a Linux bridge",
+		 ERR_HOST, true},
+	};
+	struct home *h = *state;
+	bool had = has_net;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = {0};
+
+		if (cases[i].net && !had)
+			continue;
+		has_net = false; /* no network but the case's */
+		auto_spec struct spec *spec = spec_of(h, "wont", cases[i].disk, cases[i].more);
+		has_net = had;
+		assert_null(plan_text(spec, &err));
+		if (!strstr(err.msg, cases[i].says))
+			fail_msg("%s", err.msg);
+		assert_int_equal(err.kind, cases[i].kind);
+	}
+}
+
 /* What `up` would do is told at each point of a VM's life, and nothing of it is done. */
 static void plans(void **state)
 {
@@ -1103,6 +1136,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(makes_a_machine),
 		cmocka_unit_test(changes_of_a_running_vm),
 		cmocka_unit_test(plans),
+		cmocka_unit_test(plans_that_fail),
 		cmocka_unit_test(refused_changes),
 		cmocka_unit_test(clashes),
 		cmocka_unit_test(clashes_at_once),
