@@ -94,8 +94,9 @@ const struct command cmd_plan = {
 		   "an image that is not in the cache only that is known which croft.lock or the "
 		   "catalog says:\n"
 		   "its trust above all.\n\n"
-		   "Fails as 'up' would: a disk that cannot shrink or is not there, another image, a "
-		   "missing bridge, an address that is taken.\n",
+		   "Fails as 'up' would: a disk that cannot shrink or is not there, another image, "
+		   "a bridge that is\n"
+		   "missing, an address that is taken.\n",
 	.options = options,
 	.max_args = 1,
 	.json = true,

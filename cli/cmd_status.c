@@ -2,6 +2,8 @@
  *
  * croft status: one VM in full, with the rungs it reached and why.
  */
+#include <string.h>
+
 #include "base/num.h"
 #include "cli/commands.h"
 #include "cli/show.h"
@@ -16,7 +18,7 @@ static void print(const struct vm_info *v)
 	if (v->phase == VM_RUNS)
 		printf(" (pid %lld, up %s)", (long long)v->pid,
 		       format_duration(v->uptime_ms, uptime, sizeof(uptime)));
-	else if (v->stop_reason)
+	else if (v->stop_reason && strcmp(v->stop_reason, show_state(v)) != 0)
 		printf(" (%s)", v->stop_reason);
 	printf("\naddress:   %s\n", v->address ? v->address : "-");
 	printf("log in as: %s\n", v->user ? v->user : "-");
