@@ -136,6 +136,16 @@ int state_load(const struct vmdir *d, struct vm_state *out, struct err *err)
 		why.msg, d->name.project, d->name.vm);
 }
 
+/* What every step begins and ends with meets a full disk first. */
+static int need_room(const struct vmdir *d, struct err *err)
+{
+	if (err && (err->sys == ENOSPC || err->sys == EDQUOT))
+		err_hint(err,
+			 "make room where '%s' is; if images are there, too: croft image prune",
+			 d->path);
+	return -1;
+}
+
 static int save(const struct vmdir *d, const char *name, const struct record_class *c,
 		const void *rec, bool durable, struct err *err)
 {
@@ -146,7 +156,7 @@ static int save(const struct vmdir *d, const char *name, const struct record_cla
 	if (file_read(path, &have, NULL) == 0 && have.len == want.len &&
 	    !memcmp(buf_str(&have), buf_str(&want), want.len))
 		return 0;
-	return record_save(c, path, rec, durable, err);
+	return record_save(c, path, rec, durable, err) < 0 ? need_room(d, err) : 0;
 }
 
 int state_save(const struct vmdir *d, const struct vm_state *s, bool durable, struct err *err)
@@ -268,7 +278,7 @@ int journal_write(const struct vmdir *d, const struct journal *j, struct err *er
 {
 	auto_free char *path = vmdir_file(d, "journal");
 
-	return record_save(&journal_class, path, j, false, err);
+	return record_save(&journal_class, path, j, false, err) < 0 ? need_room(d, err) : 0;
 }
 
 int journal_read(const struct vmdir *d, struct journal *out)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
@@ -172,6 +174,44 @@ static void running_is_optional(void **state)
 	vmdir_done(&d);
 }
 
+/* A full disk is told with the next move. Where a file system of a few pages can be mounted. */
+static void full_disk(void **state)
+{
+	auto_free char *filler = NULL;
+	struct journal j = {.step = "disk"};
+	struct vmdir d;
+	int status;
+	pid_t pid;
+
+	home_vmdir(*state, "p", "full", true, &d);
+	filler = vmdir_file(&d, "filler");
+	pid = fork();
+	if (pid == 0) {
+		char block[65536] = {0};
+		struct err err = {0};
+
+		if ((unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("none", d.path, "tmpfs", 0, "size=64k") < 0)
+			_exit(77);
+		for (size_t n = sizeof(block); n; n /= 2) {
+			auto_close int fd = open(filler, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+			while (write(fd, block, n) > 0)
+				;
+		}
+		_exit(journal_write(&d, &j, &err) == 0	      ? 1
+		      : strstr(err.msg, "(make room where '") ? 0
+							      : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	vmdir_done(&d);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void journal(void **state)
 {
 	struct journal in = {.step = "net",
@@ -298,15 +338,11 @@ static void directories(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip),
-		cmocka_unit_test(identity),
-		cmocka_unit_test(damaged),
-		cmocka_unit_test(absent),
-		cmocka_unit_test(running_is_optional),
-		cmocka_unit_test(journal),
-		cmocka_unit_test(lock_of_a_removed_vm),
-		cmocka_unit_test(sweep),
-		cmocka_unit_test(directories),
+		cmocka_unit_test(full_disk), cmocka_unit_test(round_trip),
+		cmocka_unit_test(identity),  cmocka_unit_test(damaged),
+		cmocka_unit_test(absent),    cmocka_unit_test(running_is_optional),
+		cmocka_unit_test(journal),   cmocka_unit_test(lock_of_a_removed_vm),
+		cmocka_unit_test(sweep),     cmocka_unit_test(directories),
 	};
 
 	return cmocka_run_group_tests(tests, home_setup, home_teardown);
