@@ -107,6 +107,25 @@ int croft_dirs_get(struct croft_dirs *d, struct err *err)
 	return -1;
 }
 
+int croft_runtime_make(const struct croft_dirs *d, struct err *err)
+{
+	const char *home = getenv("CROFT_HOME"), *xdg = getenv("XDG_RUNTIME_DIR");
+	struct err why = {0};
+
+	if (dir_make(d->runtime, 0700, &why) == 0) {
+		if (access(d->runtime, W_OK | X_OK) == 0)
+			return 0;
+		err_sys(&why, ERR_HOST, "cannot write to '%s'", d->runtime);
+	}
+	if (home && home[0])
+		err_hint(&why, "CROFT_HOME is '%s'", home);
+	else if (getuid() != 0 && xdg && xdg[0] == '/')
+		err_hint(&why, "XDG_RUNTIME_DIR is '%s'; without it another place is found", xdg);
+	if (err)
+		*err = why;
+	return err_wrap(err, "control sockets");
+}
+
 char *croft_config_file(const char *name)
 {
 	const char *home = getenv("CROFT_HOME");

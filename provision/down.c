@@ -83,6 +83,7 @@ static void release_host(struct run *run)
 	auto_free char *lock = path_join(run->dirs.runtime, HOSTNET_LOCK);
 
 	unlink(run->dir.socket);
+	croft_runtime_make(&run->dirs, NULL); /* for the lock; `up` may have had another one */
 	for (size_t i = 0; i < run->state.nnics; i++) {
 		struct err why = {0};
 
@@ -123,7 +124,7 @@ static int down(struct run *run, uint64_t grace_ms, bool force, struct err *err)
 		step_told(run, "ended by force");
 	}
 	release_host(run);
-	state_set_vmm(&run->state, 0);
+	state_set_vmm(&run->state, 0, NULL);
 	return state_save(&run->dir, &run->state, true, err);
 }
 
@@ -139,7 +140,7 @@ static int open_existing(struct run *run, const struct vm_name *name, const stru
 	vmdir_init(&run->dir, &run->dirs, name);
 	if (vmdir_lock(&run->dir, false, run->rep, err) < 0)
 		return -1;
-	if (state_load(&run->dir, &run->state, &why) == 0)
+	if (state_open(&run->dir, &run->state, &why) == 0)
 		return 0;
 	if (corrupt) {
 		run_note(run, "%s", why.msg);

@@ -43,6 +43,8 @@ struct croft_dirs {
 };
 int croft_dirs_get(struct croft_dirs *, struct err *);
 void croft_dirs_done(struct croft_dirs *);
+/* The runtime directory, where sockets go; an error names the variable that it came from. */
+int croft_runtime_make(const struct croft_dirs *, struct err *);
 /*
  * A file of the user's settings: below CROFT_HOME, else $XDG_CONFIG_HOME/croft, for root /etc/croft.
  * The caller frees; NULL when there is no such place.

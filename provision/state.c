@@ -75,6 +75,7 @@ static const struct record_field running_fields[] = {
 	RECORD_ROW(struct vm_running, start_time, "start_time", RECORD_NUMBER),
 	RECORD_ROW(struct vm_running, boot_id, "boot_id", RECORD_TEXT),
 	RECORD_ROW(struct vm_running, started_ms, "started_ms", RECORD_NUMBER),
+	RECORD_ROW(struct vm_running, socket, "socket", RECORD_STRING),
 };
 static const struct record_class running_class = {.name = "run",
 						  .version = 1,
@@ -109,6 +110,26 @@ static int no_state(const struct vmdir *d, struct err *err)
 	return err_set(err, ERR_NOT_FOUND,
 		       "there is no VM '%s/%s' (croft list shows what there is)", d->name.project,
 		       d->name.vm);
+}
+
+/*
+ * The socket's usual place depends on the environment: a command of cron's has no XDG_RUNTIME_DIR.
+ * A VMM that runs is found where it was started to listen.
+ */
+static void use_socket(struct vmdir *d, const struct vm_state *s)
+{
+	if (!s->vmm.socket || !state_alive(s))
+		return;
+	free(d->socket);
+	d->socket = xstrdup(s->vmm.socket);
+}
+
+int state_open(struct vmdir *d, struct vm_state *out, struct err *err)
+{
+	if (state_load(d, out, err) < 0)
+		return -1;
+	use_socket(d, out);
+	return 0;
 }
 
 int state_load(const struct vmdir *d, struct vm_state *out, struct err *err)
@@ -169,7 +190,7 @@ int state_save(const struct vmdir *d, const struct vm_state *s, bool durable, st
 void state_done(struct vm_state *s)
 {
 	record_done(&state_record, s);
-	s->vmm = (struct vm_running){0};
+	record_done(&running_class, &s->vmm);
 }
 
 /* The name-based UUID of "project/vm" in a namespace of croft's own. */
@@ -244,14 +265,15 @@ bool state_alive(const struct vm_state *s)
 	       proc_start_time((pid_t)s->vmm.pid) == s->vmm.start_time && state_same_boot(s);
 }
 
-void state_set_vmm(struct vm_state *s, pid_t pid)
+void state_set_vmm(struct vm_state *s, pid_t pid, const char *socket)
 {
 	struct vm_running *v = &s->vmm;
 	struct timespec now;
 
-	*v = (struct vm_running){0};
+	record_done(&running_class, v);
 	if (!pid)
 		return;
+	v->socket = xstrdup(socket);
 	clock_gettime(CLOCK_REALTIME, &now);
 	v->pid = (uint64_t)pid;
 	v->start_time = proc_start_time(pid);

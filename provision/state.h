@@ -73,6 +73,7 @@ struct vm_state {
 					     was: */
 		char boot_id[40];
 		uint64_t started_ms; /* UNIX time */
+		char *socket;	     /* its control socket: where it is told by who started it */
 	} vmm;
 };
 
@@ -83,6 +84,9 @@ extern const struct record_class state_record; /* of struct vm_state, as in stat
  * and the message says what can be done. Release with state_done.
  */
 int state_load(const struct vmdir *, struct vm_state *out, struct err *);
+/* The same for whoever talks to the VMM: the directory's socket is then that of the one that runs.
+ */
+int state_open(struct vmdir *, struct vm_state *out, struct err *err);
 /*
  * Does not touch what says the same already. `durable` false is for a VM in the making, whose files
  * vmdir_settle makes durable in one go before a guest runs.
@@ -107,8 +111,8 @@ int state_check_spec(const struct vm_state *, const struct vm_name *, const char
 bool state_alive(const struct vm_state *);
 /* The host has not been restarted since the VMM was started. */
 bool state_same_boot(const struct vm_state *);
-/* Names a process as the VMM; pid 0: none. */
-void state_set_vmm(struct vm_state *, pid_t pid);
+/* Names a process as the VMM that listens on `socket`; pid 0: none. */
+void state_set_vmm(struct vm_state *, pid_t pid, const char *socket);
 
 /* --- journal ---------------------------------------------------------------------------------- */
 

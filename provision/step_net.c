@@ -172,7 +172,7 @@ static int net_apply(struct run *run, void *arg, enum step_state was, struct err
 	auto_free char *lock = path_join(run->dirs.runtime, HOSTNET_LOCK);
 
 	(void)arg, (void)was;
-	if (dir_make(run->dirs.runtime, 0700, err) < 0 || lock_starts(run, err) < 0 ||
+	if (croft_runtime_make(&run->dirs, err) < 0 || lock_starts(run, err) < 0 ||
 	    check_clashes(run, err) < 0 || announce_bridges(run, err) < 0)
 		return -1;
 	release_unwanted(run, lock);

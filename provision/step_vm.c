@@ -223,7 +223,7 @@ static int vm_apply(struct run *run, void *arg, enum step_state was, struct err 
 	if (rc == 0)
 		rc = start(run, vmm, &boot, c, &pid, err);
 	if (rc == 0) {
-		state_set_vmm(&run->state, pid);
+		state_set_vmm(&run->state, pid, run->dir.socket);
 		step->started = true;
 	}
 	boot_choice_done(&boot);
@@ -241,7 +241,7 @@ static void vm_undo(struct run *run, void *arg, enum step_state was)
 	process_kill(&p);
 	process_kill(&unrecorded);
 	unlink(run->dir.socket);
-	state_set_vmm(&run->state, 0);
+	state_set_vmm(&run->state, 0, NULL);
 }
 
 /* croft was killed while it started a VMM. One that runs is somebody's work by now: it is kept. */
@@ -254,7 +254,7 @@ static bool vm_adopt(struct run *run, const struct journal *j)
 	while (process_alive(&p) && now_ms() - start < ADOPT_TIMEOUT_MS) {
 		if (vmm_client_status(run->dir.socket, VMM_CLIENT_LOOK_MS, &status, NULL) == 0 &&
 		    status.pid == p.pid) {
-			state_set_vmm(&run->state, p.pid);
+			state_set_vmm(&run->state, p.pid, run->dir.socket);
 			run_note(run, "its VM runs: kept");
 			return true;
 		}

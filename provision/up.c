@@ -103,7 +103,7 @@ static int load_or_init(struct run *run, struct err *err)
 {
 	struct err why = {0};
 
-	if (state_load(&run->dir, &run->state, &why) == 0)
+	if (state_open(&run->dir, &run->state, &why) == 0)
 		return state_check_spec(&run->state, &run->dir.name, run->spec->path, err);
 	if (why.kind != ERR_NOT_FOUND) {
 		if (err)
@@ -132,7 +132,7 @@ static int look(struct run *run, struct plan *plan, struct err *err)
 {
 	run->running = find_running(run);
 	if (!run->running)
-		state_set_vmm(&run->state, 0);
+		state_set_vmm(&run->state, 0, NULL);
 	remember_spec(run);
 	return plan_check(plan, run, err);
 }
@@ -215,6 +215,8 @@ int vm_up(const struct spec *spec, const struct spec_vm *vm, const struct up_opt
 	int rc = begin(&run, spec, vm, options, rep, err);
 
 	*started = false;
+	if (rc == 0)
+		rc = croft_runtime_make(&run.dirs, err);
 	if (rc == 0)
 		rc = vmdir_lock(&run.dir, true, run.rep, err);
 	if (rc == 0)

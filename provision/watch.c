@@ -133,7 +133,7 @@ int watch_open(const struct vm_name *name, struct watch *w, struct err *err)
 	if (croft_dirs_get(&w->dirs, err) < 0)
 		return -1;
 	vmdir_init(&w->dir, &w->dirs, name);
-	if (state_load(&w->dir, &w->state, err) < 0)
+	if (state_open(&w->dir, &w->state, err) < 0)
 		return -1;
 	w->process = (struct process){(pid_t)w->state.vmm.pid, w->state.vmm.start_time};
 	w->alive = state_alive(&w->state) && process_alive(&w->process);

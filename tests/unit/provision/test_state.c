@@ -156,7 +156,7 @@ static void running_is_optional(void **state)
 
 	home_vmdir(*state, "p", "run", true, &d);
 	fill(&s, &d.name);
-	state_set_vmm(&s, getpid());
+	state_set_vmm(&s, getpid(), d.socket);
 	assert_true(state_alive(&s));
 	s.vmm.start_time++;
 	assert_false(state_alive(&s)); /* another process with that pid */

@@ -599,6 +599,38 @@ static void interrupted_in_the_queue(void **state)
 	must_destroy("queue");
 }
 
+/* A command with another environment finds the VMM where it listens. */
+static void another_runtime_directory(void **state)
+{
+	struct home *h = *state;
+	auto_free char *home = xstrdup(getenv("CROFT_HOME")), *alias = path_join(h->path, "alias");
+	auto_free char *run = path_join(alias, "run"), *vms = path_join(alias, "state");
+	auto_spec struct spec *spec = spec_of(h, "env", "5MiB", "");
+	struct vm_name name = name_of("env");
+	struct err err = {0};
+	bool started;
+
+	assert_int_equal(dir_make(alias, 0700, &err), 0);
+	assert_int_equal(symlink("../home/state", vms), 0);
+	must_up(h, "env", "5MiB", "");
+	setenv("CROFT_HOME", alias, 1);
+	notes[0] = '\0';
+	assert_int_equal(vm_down(&name, 600000, false, &rep, &err), 0);
+	assert_string_equal(notes, ""); /* the power button worked */
+
+	/* A directory that cannot be had is found before anything is done. */
+	assert_int_equal(dir_remove(run, &err), 0);
+	free(home_file(h, "alias/run", "a file"));
+	assert_int_equal(up(spec, &started, &err), -1);
+	assert_int_equal(err.kind, ERR_HOST);
+	if (!strstr(err.msg, "control sockets: ") || !strstr(err.msg, "(CROFT_HOME is '"))
+		fail_msg("%s", err.msg);
+	assert_string_equal(steps, "");
+	assert_int_equal(unlink(run), 0);
+	setenv("CROFT_HOME", home, 1);
+	must_destroy("env");
+}
+
 /* A disk that the spec no longer names stays, and that is said. */
 static void left_over_disk(void **state)
 {
@@ -1142,6 +1174,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(clashes_at_once),
 		cmocka_unit_test(networks_that_change),
 		cmocka_unit_test(interrupted_in_the_queue),
+		cmocka_unit_test(another_runtime_directory),
 		cmocka_unit_test(left_over_disk),
 		cmocka_unit_test(disk_moves_up),
 		cmocka_unit_test(failures),
