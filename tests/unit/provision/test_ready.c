@@ -308,11 +308,19 @@ static void a_silent_start_after_a_logged_one(void **state)
 {
 	struct vm_name n = start(*state, "mute", done_lines, "");
 	struct err err = {0};
+	struct vm_info info;
 
 	assert_int_equal(look(&n), RUNG_CLOUD_INIT);
 	assert_int_equal(vm_down(&n, 10000, false, &quiet, &err), 0);
 	start(*state, "mute", done_lines, "console: { log: false }\n");
 	assert_int_equal(look(&n), RUNG_VMM);
+
+	/* A VMM that hangs is still one that runs. */
+	assert_int_equal(vm_info_get(&n, &info, &err), 0);
+	kill((pid_t)info.pid, SIGSTOP);
+	assert_int_equal(look(&n), RUNG_VMM);
+	kill((pid_t)info.pid, SIGCONT);
+	vm_info_done(&info);
 	vm_destroy(&n, &quiet, NULL);
 }
 
