@@ -6,7 +6,7 @@
  * A VM lives in STATE/<project>/<vm>/ (docs/architecture.md, "State"):
  *
  *     state.json    identity, what was made from what
- *     run.json      the VMM that runs: pid, start time, boot of the host
+ *     run.json      the VMM that runs: pid, start time, boot of the host, socket
  *     journal       the step under way, removed when it is done
  *     vm.lock       flock of the command at work
  *     disk.qcow2    overlay on the cached image; further disks beside it

@@ -157,7 +157,8 @@ static void release_unwanted(struct run *run, const char *lock)
 
 /*
  * Two VMs that start at the same moment do not see each other run: so who starts one with NICs
- * holds this lock from looking for clashes to the end of its run, when its VMM is on record.
+ * holds this lock from looking for clashes to the end of its run, when its VMM is on record. Locks
+ * are taken in this order: vm.lock, start.lock, net.lock.
  */
 static int lock_starts(struct run *run, struct err *err)
 {
