@@ -331,7 +331,7 @@ char **vm_ssh_argv(const struct vm_name *name, const char *const *cmd, struct er
 			err_set(err, ERR_TIMEOUT, "the address of %s is not known yet%s%s",
 				name->vm, w.hint[0] ? ": " : "", w.hint);
 		else
-			argv = ssh_argv(&w.dir, &w.state, w.address, false, cmd);
+			argv = ssh_argv(&w.dir, &w.state, w.address, false, cmd, err);
 	}
 	watch_close(&w);
 	return argv;

@@ -68,16 +68,29 @@ static void option(struct argv *a, const char *name, const char *value)
 	add(a, xasprintf("%s=%s", name, value));
 }
 
-/* ssh_config(5): a value with blanks goes in double quotes; a percent sign would begin a token. */
-static char *quoted_path(const char *path)
+/*
+ * ssh_config(5): a value goes in double quotes, where a backslash keeps the meaning of the next
+ * character; a percent sign begins a token, and ${ a variable, which has no other spelling.
+ */
+static int path_option(struct argv *a, const char *name, const char *path, struct err *err)
 {
-	auto_buf struct buf out = BUF_INIT(8192);
+	auto_buf struct buf out = BUF_INIT(16384);
 
+	if (strchr(path, '\n') || strstr(path, "${"))
+		return err_set(err, ERR_HOST,
+			       "ssh cannot be given the path '%s': it has a line break or ${ in it",
+			       path);
 	buf_putc(&out, '"');
-	for (; *path; path++)
-		buf_printf(&out, *path == '%' ? "%%%%" : "%c", *path);
+	for (; *path; path++) {
+		if (*path == '"' || *path == '\\')
+			buf_putc(&out, '\\');
+		else if (*path == '%')
+			buf_putc(&out, '%');
+		buf_putc(&out, *path);
+	}
 	buf_putc(&out, '"');
-	return buf_take(&out);
+	option(a, name, buf_str(&out));
+	return 0;
 }
 
 /* As one word for a POSIX shell. */
@@ -113,15 +126,19 @@ static void add_command(struct argv *a, const char *const *cmd)
 }
 
 char **ssh_argv(const struct vmdir *d, const struct vm_state *s, const char *address, bool batch,
-		const char *const *cmd)
+		const char *const *cmd, struct err *err)
 {
-	auto_free char *known = vmdir_file(d, "known_hosts"), *quoted = quoted_path(known);
+	auto_free char *known = vmdir_file(d, "known_hosts");
 	auto_free char *alias = ssh_host_alias(&d->name);
 	const char *user = ssh_user(s);
 	struct argv a = {0};
 
 	add(&a, xstrdup("ssh"));
-	option(&a, "UserKnownHostsFile", quoted);
+	if (path_option(&a, "UserKnownHostsFile", known, err) < 0 ||
+	    (s->identity && path_option(&a, "IdentityFile", s->identity, err) < 0)) {
+		argv_free(a.list);
+		return NULL;
+	}
 	option(&a, "GlobalKnownHostsFile", "/dev/null");
 	option(&a, "HostKeyAlias", alias);
 	option(&a, "CheckHostIP", "no");
@@ -133,11 +150,8 @@ char **ssh_argv(const struct vmdir *d, const struct vm_state *s, const char *add
 	       access(known, F_OK) == 0 && s->seed ? "yes" : "accept-new");
 	option(&a, "UpdateHostKeys", "no");
 	option(&a, "ConnectTimeout", batch ? "10" : "30");
-	if (s->identity) {
-		add(&a, xstrdup("-i"));
-		add(&a, xstrdup(s->identity));
+	if (s->identity)
 		option(&a, "IdentitiesOnly", "yes");
-	}
 	if (batch) {
 		option(&a, "BatchMode", "yes");
 		option(&a, "LogLevel", "ERROR");

@@ -19,9 +19,9 @@ const char *ssh_user(const struct vm_state *);
 /*
  * argv for ssh to `address`; `batch` asks nothing and gives up soon. `cmd` NULL: a login. One
  * element is a line for the guest's shell; several are one command, each quoted so that it arrives
- * as it is.
+ * as it is. NULL: a path of the VM's cannot be said in ssh's configuration.
  */
 char **ssh_argv(const struct vmdir *, const struct vm_state *, const char *address, bool batch,
-		const char *const *cmd);
+		const char *const *cmd, struct err *err);
 
 #endif

@@ -485,9 +485,11 @@ void watch_ask_cloud_init(struct watch *w, uint64_t timeout_ms)
 	if (!w->ladder.rungs[RUNG_CLOUD_INIT].applies || !w->ladder.rungs[RUNG_SSH].reached ||
 	    w->asked_cloud_init || w->login_refused || now_ms() - w->asked_ms < ASK_EVERY_MS)
 		return;
-	argv = ssh_argv(&w->dir, &w->state, w->address, true, cmd);
-	if (proc_run((const char *const *)argv, min_u64(timeout_ms, ASK_TIMEOUT_MS), &r, NULL) ==
-	    0) {
+	argv = ssh_argv(&w->dir, &w->state, w->address, true, cmd, NULL);
+	if (!argv) {
+		w->login_refused = true;
+	} else if (proc_run((const char *const *)argv, min_u64(timeout_ms, ASK_TIMEOUT_MS), &r,
+			    NULL) == 0) {
 		/* A login fails before cloud-init put the keys there; after it, it stays so. */
 		if (r.exit_code == SSH_FAILED)
 			w->login_refused = w->ladder.rungs[RUNG_CLOUD_INIT].reached;

@@ -28,7 +28,7 @@ static char *joined(char **argv)
 static char *told(const struct vmdir *d, const struct vm_state *s, const char *address, bool batch,
 		  const char *const *cmd)
 {
-	char **argv = ssh_argv(d, s, address, batch, cmd);
+	char **argv = ssh_argv(d, s, address, batch, cmd, NULL);
 	char *text = joined(argv);
 
 	argv_free(argv);
@@ -57,7 +57,8 @@ static void pinned_login(void **state)
 	assert_non_null(strstr(text, known));
 	assert_non_null(strstr(text, "HostKeyAlias=web.shop.croft"));
 	assert_non_null(strstr(text, "GlobalKnownHostsFile=/dev/null"));
-	assert_non_null(strstr(text, "|-i|/home/me/key|-o|IdentitiesOnly=yes|"));
+	assert_non_null(strstr(text, "|IdentityFile=\"/home/me/key\"|"));
+	assert_non_null(strstr(text, "|IdentitiesOnly=yes|"));
 	assert_non_null(strstr(text, "|-l|debian|--|10.0.0.5"));
 	assert_null(strstr(text, "BatchMode"));
 	batch = told(&d, &s, "10.0.0.5", true, NULL);
@@ -92,7 +93,7 @@ static void commands(void **state)
 	zero = told(&d, &s, "10.0.0.5", false, none);
 	assert_non_null(strstr(zero, "|--|10.0.0.5"));
 
-	argv = ssh_argv(&d, &s, "10.0.0.5", false, words);
+	argv = ssh_argv(&d, &s, "10.0.0.5", false, words, NULL);
 	while (argv[n + 1])
 		n++;
 	/* What the guest's shell makes of the last argument is the command that was given. */
@@ -106,12 +107,13 @@ static void commands(void **state)
 }
 
 /*
- * ssh itself reads the options as they are meant, also with a blank and a percent sign in the path.
+ * ssh itself reads the options as they are meant, also with what means something to it in the path.
  */
 static void ssh_understands(void **state)
 {
 	struct home *h = *state;
-	auto_free char *dir = path_join(h->path, "a %h b"), *was = xstrdup(getenv("CROFT_HOME"));
+	auto_free char *dir = path_join(h->path, "a %h \"b\\ $HOME'"),
+		       *was = xstrdup(getenv("CROFT_HOME"));
 	auto_free char *program = proc_find("ssh");
 	struct croft_dirs dirs;
 	struct vm_name name = {"p", "vm"};
@@ -127,7 +129,8 @@ static void ssh_understands(void **state)
 	croft_dirs_get(&dirs, NULL);
 	vmdir_init(&d, &dirs, &name);
 	state_init(&s, &name);
-	argv = ssh_argv(&d, &s, "10.0.0.5", true, NULL);
+	s.identity = path_join(dir, "key");
+	argv = ssh_argv(&d, &s, "10.0.0.5", true, NULL, NULL);
 	while (argv[n])
 		n++;
 	full = xcalloc(n + 2, sizeof(*full));
@@ -137,7 +140,8 @@ static void ssh_understands(void **state)
 	assert_int_equal(proc_run((const char *const *)full, 10000, &r, NULL), 0);
 	assert_int_equal(r.exit_code, 0);
 	/* Versions differ in how they print a path with blanks back. */
-	if (!strstr(buf_str(&r.out), "known_hosts") ||
+	if (!strstr(buf_str(&r.out), "h \"b\\ $HOME'/state/p/vm/known_hosts") ||
+	    !strstr(buf_str(&r.out), "h \"b\\ $HOME'/key") ||
 	    !strstr(buf_str(&r.out), "hostkeyalias vm.p.croft") ||
 	    !strstr(buf_str(&r.out), "batchmode yes") ||
 	    !strstr(buf_str(&r.out), "hostname 10.0.0.5"))
@@ -149,6 +153,28 @@ static void ssh_understands(void **state)
 	vmdir_done(&d);
 	croft_dirs_done(&dirs);
 	setenv("CROFT_HOME", was, 1);
+}
+
+/* ssh_config(5) has no way to write these. */
+static void paths_that_ssh_cannot_have(void **state)
+{
+	static const char *const bad[] = {"new\nline", "${HOME}"};
+	struct home *h = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct vm_state s;
+		struct err err = {0};
+		struct vmdir d;
+
+		home_vmdir(h, "p", "vm", false, &d);
+		state_init(&s, &d.name);
+		s.identity = path_join(h->path, bad[i]);
+		assert_null(ssh_argv(&d, &s, "10.0.0.5", false, NULL, &err));
+		assert_int_equal(err.kind, ERR_HOST);
+		assert_non_null(strstr(err.msg, bad[i]));
+		state_done(&s);
+		vmdir_done(&d);
+	}
 }
 
 static void default_users(void **state)
@@ -306,9 +332,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names), /* first: it counts what there is */
-		cmocka_unit_test(names_by_spec), cmocka_unit_test(pinned_login),
-		cmocka_unit_test(commands),	 cmocka_unit_test(ssh_understands),
-		cmocka_unit_test(default_users), cmocka_unit_test(identities),
+		cmocka_unit_test(names_by_spec),
+		cmocka_unit_test(pinned_login),
+		cmocka_unit_test(commands),
+		cmocka_unit_test(ssh_understands),
+		cmocka_unit_test(paths_that_ssh_cannot_have),
+		cmocka_unit_test(default_users),
+		cmocka_unit_test(identities),
 	};
 
 	return cmocka_run_group_tests(tests, home_setup, home_teardown);
