@@ -38,7 +38,9 @@ json_t *show_ladder_json(const struct ladder *l)
 								  : json_null(),
 						       "evidence", text(s->reached ? s->evidence : NULL)));
 	}
-	return json_pack("{s:s, s:o, s:o, s:b, s:o}", "rung", rung_name(l->current), "rungs", rungs,
+	/* A VM that does not run has reached none. */
+	return json_pack("{s:o, s:o, s:o, s:b, s:o}", "rung",
+			 text(l->rungs[l->current].reached ? rung_name(l->current) : NULL), "rungs", rungs,
 			 "last_console", text(l->last_console), "cloud_init_failed",
 			 l->cloud_init_failed, "cloud_init_error",
 			 text(l->cloud_init_failed ? l->cloud_init_error : NULL));

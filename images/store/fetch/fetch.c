@@ -48,7 +48,7 @@ struct fetch {
 static int check_room(const char *path, uint64_t need, struct err *err)
 {
 	auto_free char *dir = path_dir(path);
-	char want[SIZE_TEXT], have[SIZE_TEXT];
+	char want[SIZE_TEXT], all[SIZE_TEXT], have[SIZE_TEXT];
 	struct statvfs fs;
 	uint64_t room;
 
@@ -58,9 +58,10 @@ static int check_room(const char *path, uint64_t need, struct err *err)
 	if (!need || room >= need + MARGIN)
 		return 0;
 	return err_set(err, ERR_HOST,
-		       "%s are still to come and '%s' has %s free: make room there, or name "
-		       "another cache directory",
-		       format_size(need, want, sizeof(want)), dir,
+		       "%s are still to come, which takes %s with a margin, and '%s' has %s free: "
+		       "make room there, or name another cache directory",
+		       format_size(need, want, sizeof(want)),
+		       format_size(need + MARGIN, all, sizeof(all)), dir,
 		       format_size(room, have, sizeof(have)));
 }
 
