@@ -973,7 +973,8 @@ static void image_of_a_vm(void **state)
 	struct store *store;
 	struct err err = {0};
 	struct stat st;
-	auto_free char *path = NULL;
+	auto_free char *path = NULL, *source = path_join(h->path, "image.raw");
+	auto_free char *elsewhere = path_join(h->path, "elsewhere.raw");
 	auto_close int fd = -1;
 	char c = 'x';
 
@@ -991,6 +992,12 @@ static void image_of_a_vm(void **state)
 	assert_int_equal(vm_down(&name, 10000, false, &rep, &err), 0);
 	assert_int_equal(remove_image(store, path, &err), -1);
 	assert_non_null(strstr(err.msg, "croft destroy base/base"));
+
+	/* The VM does not need the file that it was made from. */
+	assert_int_equal(rename(source, elsewhere), 0);
+	must_up(h, "base", "5MiB", "");
+	assert_int_equal(vm_down(&name, 10000, false, &rep, &err), 0);
+	assert_int_equal(rename(elsewhere, source), 0);
 
 	assert_int_equal(chmod(path, 0644), 0);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
