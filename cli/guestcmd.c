@@ -17,8 +17,7 @@
 #include "base/util.h"
 #include "provision/provision.h"
 
-/* --- signals -----------------------------------------------------------------------------------
- */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static const int deadly[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 static volatile sig_atomic_t child, passed_on;
@@ -55,8 +54,7 @@ static pid_t start(char **argv)
 	return pid;
 }
 
-/* --- ssh's own words ---------------------------------------------------------------------------
- */
+/* --- ssh's own words -------------------------------------------------------------------------- */
 
 /*
  * They go to a file, so that ssh's exit code 255 can be told from the command's. ssh closes the

@@ -17,8 +17,7 @@
 
 enum { DETACH = 0x1d, PENDING_MAX = 1 << 20 }; /* Ctrl-] */
 
-/* --- the terminal ------------------------------------------------------------------------------
- */
+/* --- the terminal ----------------------------------------------------------------------------- */
 
 static const int deadly[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 static struct termios before;
@@ -44,8 +43,7 @@ static void make_raw(void)
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
-/* --- to the guest ------------------------------------------------------------------------------
- */
+/* --- to the guest ----------------------------------------------------------------------------- */
 
 /*
  * What was typed and the VMM did not take yet. A terminal is read on when this is full, for the key
@@ -75,8 +73,7 @@ static void type(const char *bytes, size_t n)
 	pending.n += n;
 }
 
-/* --- both ways ---------------------------------------------------------------------------------
- */
+/* --- both ways -------------------------------------------------------------------------------- */
 
 static bool copy(int console, bool read_only, bool terminal)
 {

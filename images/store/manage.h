@@ -70,8 +70,7 @@ struct image_prune {
 int store_prune(struct store *, const struct image_prune *, const struct image_guard *,
 		uint64_t *freed, struct err *);
 
-/* --- bundles ------------------------------------------------------------------------------------
- */
+/* --- bundles ---------------------------------------------------------------------------------- */
 
 /*
  * Checks the image and writes it with its record to `path` (outfile.h). `digest` gets

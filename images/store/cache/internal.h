@@ -35,8 +35,7 @@ int cache_trylock_name(const struct store *, const char *name, enum lock_mode, s
  */
 void cache_lock_share(int lock);
 
-/* --- files in tmp/ (lock.c) ---------------------------------------------------------------------
- */
+/* --- files in tmp/ (lock.c) ------------------------------------------------------------------- */
 
 /* CACHE/tmp/<hash of key><suffix>: used by who holds LOCK_MAKE on the key. The caller frees. */
 char *cache_tmp(const struct store *, const char *key, const char *suffix);
@@ -48,8 +47,7 @@ void cache_sweep(const struct store *, int64_t part_age_s);
 
 enum { PART_AGE_S = 14 * 24 * 3600 };
 
-/* --- blobs (cache.c) ----------------------------------------------------------------------------
- */
+/* --- blobs (cache.c) -------------------------------------------------------------------------- */
 
 /* blobs/<algo>/<hex><suffix>, or NULL when it is no digest. The caller frees. */
 char *blob_path(const struct store *, const char *digest, const char *suffix);
@@ -90,8 +88,7 @@ int index_record(const struct store *, const char *key, const char *digest, stru
 /* The index's key for a name of the catalog; arch NULL: this host's. The caller frees. */
 char *name_key(const char *name, const char *arch);
 
-/* --- progress -----------------------------------------------------------------------------------
- */
+/* --- progress --------------------------------------------------------------------------------- */
 
 static inline bool progress_interrupted(const struct store_progress *p)
 {

@@ -49,8 +49,7 @@ int signature_detached(const struct keyring *, const char *what, const void *sig
 int signature_clear(const struct keyring *, const char *what, const void *text, size_t n,
 		    struct buf *out, char signer[FINGERPRINT_TEXT], bool *stale, struct err *);
 
-/* --- for the tests -----------------------------------------------------------------------------
- */
+/* --- for the tests ---------------------------------------------------------------------------- */
 
 /* What gpgv's status lines amount to. */
 int signature_judge(const struct keyring *, const char *what, const char *status, bool clear,

@@ -573,8 +573,7 @@ static void test_nesting_limit(void **state)
 	assert_string_equal(e.cmdline, "1");
 }
 
-/* --- what distributions write --------------------------------------------------------------------
- */
+/* --- what distributions write ----------------------------------------------------------------- */
 
 struct distribution {
 	const char *file, *uuid, *label;

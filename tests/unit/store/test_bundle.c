@@ -97,8 +97,7 @@ static int import(const char *digest, struct image_have *have, struct err *err)
 			    err);
 }
 
-/* --- made by hand -------------------------------------------------------------------------------
- */
+/* --- made by hand ----------------------------------------------------------------------------- */
 
 struct member {
 	const char *name, *data;
@@ -146,8 +145,7 @@ static char *record(const char *digest, const char *content, uint64_t size)
 			 digest, content, (unsigned long long)size, (unsigned long long)size);
 }
 
-/* --- tests --------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void out_and_in(void **state)
 {
