@@ -22,8 +22,8 @@ struct image_ask {
 	const char *files[3];
 };
 
-/* spec_path NULL: an image without a spec, such as `image pull debian:13` asks for; no lock then.
- */
+/* spec_path NULL: an image without a spec, such as `image pull debian:13` asks for; no lock
+ * then. */
 int image_ask(const char *spec_path, const struct spec_image *, struct image_ask *, struct err *);
 void image_ask_done(struct image_ask *);
 

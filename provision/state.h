@@ -84,8 +84,8 @@ extern const struct record_class state_record; /* of struct vm_state, as in stat
  * and the message says what can be done. Release with state_done.
  */
 int state_load(const struct vmdir *, struct vm_state *out, struct err *);
-/* The same for whoever talks to the VMM: the directory's socket is then that of the one that runs.
- */
+/* The same for whoever talks to the VMM: the directory's socket is then that of the one that
+ * runs. */
 int state_open(struct vmdir *, struct vm_state *out, struct err *err);
 /*
  * Does not touch what says the same already. `durable` false is for a VM in the making, whose files

@@ -253,8 +253,8 @@ static int create(struct run *run, struct disk_work *w, struct err *err)
 	if (fill(run, w, fd, err) < 0)
 		goto fail;
 	/* A new VM's files are made durable together, before its first start (vmdir_settle). */
-	/* link, unlike rename, replaces nothing; all file systems that disks are kept on have it.
-	 */
+	/* link, unlike rename, replaces nothing; all file systems that disks are kept on have
+	 * it. */
 	if ((!run->is_new && fdatasync(fd) < 0) || link(tmp, w->file) < 0) {
 		err_sys(err, ERR_HOST, "cannot create '%s'", w->file);
 		goto fail;

@@ -225,8 +225,8 @@ static int image_check(struct run *run, void *arg, enum step_state *out, struct 
 	return run->state.disk_size ? 0 : source_ahead(&step->ask.want, &step->ahead, err);
 }
 
-/* What croft.lock does not say yet is looked up first, so that what was found can be written there.
- */
+/* What croft.lock does not say yet is looked up first, so that what was found can be written
+ * there. */
 static int get(struct run *run, struct image_step *step, struct store *store,
 	       const struct store_progress *progress, struct image_have *have, struct err *err)
 {

@@ -266,9 +266,9 @@ static void open_console(struct watch *w)
 		lseek(w->console_fd, (off_t)w->skip, SEEK_SET);
 		return;
 	}
+	/* Who gives no status gives no console either, and finding that out would take longer. */
 	if (!w->has_status)
-		return; /* who gives no status gives no console either, and that would take longer
-			 */
+		return;
 	if (w->status.console_bytes >= w->skip)
 		replay = min_u64(replay, w->status.console_bytes - w->skip);
 	w->console_fd = vmm_client_console(w->dir.socket, replay, true, NULL);

@@ -78,8 +78,8 @@ static int inflate_deflate(struct inflater *f, size_t n, uint8_t *out, size_t ou
 		f->deflate = libdeflate_alloc_decompressor();
 	if (!f->deflate)
 		return -ENOMEM;
-	/* With `used`, what follows the stream is not looked at: a descriptor counts whole sectors.
-	 */
+	/* With `used`, what follows the stream is not looked at: a descriptor counts whole
+	 * sectors. */
 	if (libdeflate_deflate_decompress_ex(f->deflate, f->input, n, out, out_len, &used, NULL) ==
 	    LIBDEFLATE_SUCCESS)
 		return 0;

@@ -94,8 +94,8 @@ void grub_set(struct grub *g, const char *name, const char *value)
 
 	if (!pay_text(g, n + strlen(name)))
 		return;
-	/* GRUB takes them off when this one is written: "(hd0,gpt1)" and "hd0,gpt1" are the same.
-	 */
+	/* GRUB takes them off when this one is written: "(hd0,gpt1)" and "hd0,gpt1" are the
+	 * same. */
 	if (!strcmp(name, "root") && n > 1 && value[0] == '(' && value[n - 1] == ')')
 		value = arena_strndup(g->arena, value + 1, n - 2);
 	if (!v)

@@ -155,8 +155,8 @@ int store_verify(struct store *s, const char *digest, const struct store_progres
 
 /* --- removing --------------------------------------------------------------------------------- */
 
-/* Some process has the file open as a disk: croft's VMM, or a tool of QEMU's (images/disk/lock.c).
- */
+/* Some process has the file open as a disk: croft's VMM, or a tool of QEMU's
+ * (images/disk/lock.c). */
 static bool is_open(const char *path)
 {
 	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

@@ -116,8 +116,8 @@ static enum trust asked_trust(const struct image_want *want, const struct target
 	return want->pinned && want->pinned->trust > trust ? want->pinned->trust : trust;
 }
 
-/* What a source proves here: a digest that is only remembered, or a lock file's word, is no proof.
- */
+/* What a source proves here: a digest that is only remembered, or a lock file's word, is no
+ * proof. */
 static enum trust proven_trust(const struct image_want *want, const struct image_source *source)
 {
 	if (want->remembered && source->trust == TRUST_DIGEST)

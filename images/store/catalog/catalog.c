@@ -32,8 +32,8 @@ static struct distro *find_distro(const struct catalog *c, const char *name)
 	return NULL;
 }
 
-/* Every image of the distribution, so that no mistake waits for the day when somebody asks for it.
- */
+/* Every image of the distribution, so that no mistake waits for the day when somebody asks for
+ * it. */
 static bool fill_all(struct catalog *c, const struct distro *d)
 {
 	size_t before = c->diags.errors, nvariants = d->variants ? d->variants->n : 0;

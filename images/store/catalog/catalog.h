@@ -63,8 +63,8 @@ struct catalog_image {
  * ERR_SPEC names file, line, column and the first complaint, and how many more there are.
  */
 struct catalog *catalog_open(const char *const *files, struct err *);
-/* As catalog_open, but never NULL, with all complaints, and with what is left when they are heeded.
- */
+/* As catalog_open, but never NULL, with all complaints, and with what is left when they are
+ * heeded. */
 struct catalog *catalog_check(const char *const *files);
 const struct diags *catalog_diags(const struct catalog *);
 void catalog_close(struct catalog *);

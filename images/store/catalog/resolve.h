@@ -49,8 +49,8 @@ int listing_find(const char *text, size_t n, const char *from, const char *match
 
 /* Runs of digits compare as numbers: "20260712-9" is before "20260712-10". As strcmp. */
 int serial_compare(const char *a, const char *b);
-/* Both copy what may stand in a URL's path and nothing else; false when the text is no such thing.
- */
+/* Both copy what may stand in a URL's path and nothing else; false when the text is no such
+ * thing. */
 bool serial_copy(const char *text, char out[SERIAL_TEXT]);
 bool path_copy(const char *text, char out[INDEX_PATH_TEXT]);
 

@@ -207,8 +207,8 @@ static int gpgv(const struct keyring *keys, const char *what, const char *const 
 		*stale = false;
 	if (signature_possible(err) < 0)
 		return -1;
-	/* Our own home: no option file of the user's is read. Only status lines reach descriptor 2.
-	 */
+	/* Our own home: no option file of the user's is read. Only status lines reach descriptor
+	 * 2. */
 	argv[n++] = "gpgv";
 	argv[n++] = "--homedir";
 	argv[n++] = keys->dir;

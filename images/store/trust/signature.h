@@ -25,8 +25,8 @@ struct keyring {
 	char *dir; /* CACHE/keys, owned */
 };
 
-/* The catalog's keys: from CACHE/keys, else fetched. With `again`, fetched although they are there.
- */
+/* The catalog's keys: from CACHE/keys, else fetched. With `again`, fetched although they are
+ * there. */
 int keyring_fetch(const struct catalog_key *, size_t n, const char *cache_dir,
 		  const struct fetcher *, bool again, struct keyring *out, struct err *);
 /* The keys in a file of the user's, who pins them by naming it. */

@@ -55,8 +55,8 @@ bool fixture_locate(struct fixture *, const char *fs, const char *path, const ch
 
 struct blk *fixture_open(const struct fixture *, const char *name);
 
-/* The Debian 12 cloud layout as dir/disk.img: GPT, p14 BIOS boot, p15 ESP, p1 ext4 with a grub.cfg.
- */
+/* The Debian 12 cloud layout as dir/disk.img: GPT, p14 BIOS boot, p15 ESP, p1 ext4 with a
+ * grub.cfg. */
 void fixture_debian(struct fixture *);
 
 #endif

@@ -22,8 +22,8 @@ struct mutant {
 void mutant_tree(struct fixture *);
 /* Loads dir/NAME and removes it. */
 void mutant_load(struct mutant *, struct fixture *, const char *name);
-/* Applies an input of 5-byte records (place, value), reads everything there is, and puts it back.
- */
+/* Applies an input of 5-byte records (place, value), reads everything there is, and puts it
+ * back. */
 void mutant_try(struct mutant *, const uint8_t *data, size_t n);
 
 #endif

@@ -13,8 +13,8 @@
 unsigned tree_of_fsys(struct fsys *, struct buf *out);
 void tree_of_host(const char *dir, struct buf *out);
 
-/* The first line in which two trees differ, as "'here' and 'there'"; NULL when they are the same.
- */
+/* The first line in which two trees differ, as "'here' and 'there'"; NULL when they are the
+ * same. */
 const char *tree_difference(const char *here, const char *there);
 
 #endif

@@ -413,8 +413,8 @@ static void lying_tables_are_refused_for_writing(void **state)
 	}
 }
 
-/* With clusters of 512 bytes a refcount block counts 128 KiB; the table is cluster 1, L1 cluster 3.
- */
+/* With clusters of 512 bytes a refcount block counts 128 KiB; the table is cluster 1, L1 cluster
+ * 3. */
 enum { SMALL = 512, SMALL_BLOCK_1 = SMALL + 8, SMALL_L1 = 3 * SMALL, SMALL_ENTRIES = 32 };
 
 static void expect_uncounted(int fd)

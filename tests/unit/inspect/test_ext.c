@@ -76,8 +76,8 @@ static void assert_same_tree(const struct fixture *f, const char *image, const c
 	detach(&m);
 }
 
-/* Small and large files, holes, links short and long, names up to 255, a directory of many blocks.
- */
+/* Small and large files, holes, links short and long, names up to 255, a directory of many
+ * blocks. */
 static void make_tree(struct fixture *f)
 {
 	auto_free char *big = xmalloc(3 * MIB);

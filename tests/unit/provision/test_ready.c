@@ -400,8 +400,8 @@ static void the_network_says(void **state)
 	vm_destroy(&n, &quiet, NULL);
 }
 
-/* An ssh that hangs costs no more than the time limit, and what is missing is called by its name.
- */
+/* An ssh that hangs costs no more than the time limit, and what is missing is called by its
+ * name. */
 static void ssh_hangs(void **state)
 {
 	struct home *h = *state;

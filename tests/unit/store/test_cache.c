@@ -185,8 +185,8 @@ static void others_are_kept_as_they_came(void **state)
 	image_have_done(&have);
 }
 
-/* The same bytes from elsewhere: nobody waits for who uses them, and the file stays the same one.
- */
+/* The same bytes from elsewhere: nobody waits for who uses them, and the file stays the same
+ * one. */
 static void one_blob_from_two_sources(void **state)
 {
 	auto_free char *other = path_join(dir, "other.qcow2");
