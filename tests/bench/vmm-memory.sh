@@ -16,12 +16,7 @@ absent() {
 [ -w /dev/kvm ] || absent "needs /dev/kvm"
 
 work=$(mktemp -d)
-pids=()
-cleanup() {
-	[ ${#pids[@]} -eq 0 ] || kill -9 "${pids[@]}" 2>/dev/null || true
-	rm -rf "$work"
-}
-trap cleanup EXIT
+trap 'rm -rf "$work"' EXIT
 make_payload "$work"
 truncate -s 64M "$work/disk" "$work/disk2"
 cat >"$work/machine.json" <<-END
@@ -42,13 +37,16 @@ beside() {
 	     END { print total - ram }' "/proc/$1/smaps"
 }
 
-# measure NAME: starts it, waits until it runs, prints KiB.
+# measure NAME: starts it, waits until it runs, prints KiB. In a shell of its own ($(...)), so it ends what it started.
 measure() {
+	local pid rc=0
 	"start_$1" >"$work/said" 2>&1 </dev/null &
-	pids+=($!)
+	pid=$!
 	sleep 2
-	kill -0 "${pids[-1]}" 2>/dev/null || { cat "$work/said" >&2; return 1; }
-	beside "${pids[-1]}"
+	kill -0 $pid 2>/dev/null && beside $pid || rc=$?
+	[ $rc = 0 ] || cat "$work/said" >&2
+	kill -9 $pid 2>/dev/null || true
+	return $rc
 }
 
 mib() { awk -v k="$1" 'BEGIN { printf "%.2f", k / 1024 }'; }
