@@ -13,12 +13,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/clean.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/util.h"
 #include "vmm/config.h"
+#include "vmm/control/proto.h"
 #include "vmm/files.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/sandbox/sandbox.h"
@@ -61,15 +61,6 @@ static void make_terminal_raw(void)
 }
 
 /* --- the phases ---------------------------------------------------------------------------------------- */
-
-/* A message may be cut in the middle of a character, or quote a path that is no UTF-8. */
-static json_t *message(const char *text)
-{
-	char clean[512];
-
-	CLEAN_STR(clean, text);
-	return json_string(clean);
-}
 
 /* Takes ownership of `object`. */
 static void report(const struct vmm_file *to, json_t *object)
@@ -128,7 +119,7 @@ static int run(struct session *s, const struct vmm_config *c, struct err *err)
 	session_run(s, &event, &detail);
 	report(&c->exit_report,
 	       json_pack("{s:s, s:o}", "reason", power_event_name(event), "detail",
-			 message(detail)));
+			 control_message(detail)));
 	log_info("the VM ended: %s: %s", power_event_name(event), detail);
 	if (event == POWER_PANIC || event == POWER_TRIPLE_FAULT || event == POWER_FAILED)
 		return err_set(err, ERR_VM, "the VM ended: %s: %s", power_event_name(event), detail);
@@ -140,7 +131,7 @@ static int fail(const struct vmm_config *c, const struct err *err)
 	restore_terminal();
 	fprintf(stderr, "croft-vmm: %s\n", err->msg);
 	if (c)
-		report(&c->ready, json_pack("{s:o, s:s}", "error", message(err->msg), "kind",
+		report(&c->ready, json_pack("{s:o, s:s}", "error", control_message(err->msg), "kind",
 					    err_kind_name(err->kind)));
 	return err_exit_code(err->kind);
 }

@@ -52,8 +52,7 @@ int control_parse(const char *line, size_t n, struct control_request *out, struc
 	return rc;
 }
 
-/* A message may be cut in the middle of a character, or quote what is none; JSON takes neither. */
-static json_t *message(const char *text)
+json_t *control_message(const char *text)
 {
 	char clean[sizeof(((struct err *)0)->msg)];
 
@@ -69,7 +68,7 @@ static json_t *status_object(const struct vmm_status *s)
 			 (json_int_t)s->uptime_ms, "console_bytes", (json_int_t)s->console_bytes,
 			 "resets", (json_int_t)s->resets, "exits_io", (json_int_t)s->exits_io,
 			 "exits_mmio", (json_int_t)s->exits_mmio, "last_broken",
-			 message(s->last_broken));
+			 control_message(s->last_broken));
 }
 
 void control_answer(struct buf *out, const struct err *err, const struct vmm_status *status)
@@ -80,7 +79,7 @@ void control_answer(struct buf *out, const struct err *err, const struct vmm_sta
 	json_object_set_new(root, "ok", json_boolean(!err));
 	if (err) {
 		json_object_set_new(root, "kind", json_string(err_kind_name(err->kind)));
-		json_object_set_new(root, "error", message(err->msg));
+		json_object_set_new(root, "error", control_message(err->msg));
 	}
 	if (status)
 		json_object_set_new(root, "status", status_object(status));

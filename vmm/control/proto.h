@@ -35,6 +35,9 @@ struct control_request {
 /* `line` without its newline. Unknown keys are errors. */
 int control_parse(const char *line, size_t n, struct control_request *, struct err *);
 
+/* A message may be cut in the middle of a character, or quote what is none; JSON takes neither. */
+struct json_t *control_message(const char *text);
+
 /* The answer's line with its newline; `err` NULL: ok; `status` may be NULL. */
 void control_answer(struct buf *, const struct err *, const struct vmm_status *);
 
